@@ -1,0 +1,33 @@
+"""The tree of commands; every module of commands imports only typer at its top, so that help is instant."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+app = typer.Typer(
+    name="qalgs",
+    help="Quantum algorithms on noisy hardware.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    add_completion=False,
+)
+
+
+def _version(show: bool) -> None:
+    if show:
+        from qalgs import __version__
+
+        typer.echo(f"qalgs {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def root(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
+    ] = False,
+    debug: Annotated[bool, typer.Option("--debug", help="Show tracebacks (anywhere in the line).")] = False,
+) -> None:
+    """Quantum algorithms on noisy hardware: nest, levels, solve, max3cut."""

@@ -1,0 +1,140 @@
+"""What results have in common: a status that reads as a sentence, JSON, a notebook view, safe files."""
+
+from __future__ import annotations
+
+import dataclasses
+import enum
+import html
+import json
+import math
+import os
+import tempfile
+from collections.abc import Mapping
+from functools import cache
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+import numpy as np
+
+from qalgs.errors import InvalidInputError
+
+JSON = dict[str, "JSON"] | list["JSON"] | str | int | float | bool | None
+
+
+class Status(enum.Enum):
+    """How a run ended; the value of each member is the message for people."""
+
+    CONVERGED = "converged: the stopping rule was met"
+    BUDGET = "stopped at the evaluation budget before the stopping rule was met"
+    STALLED = "stopped because no further progress was made"
+    INTERRUPTED = "interrupted; it can be resumed"
+    FAILED = "failed: see the message"
+
+    @property
+    def ok(self) -> bool:
+        """Whether the stopping rule was met."""
+        return self is Status.CONVERGED
+
+    def __str__(self) -> str:
+        return str(self.value)
+
+
+@cache
+def versions() -> dict[str, str]:
+    """Return the versions of the package and of what it computes with."""
+    found = {}
+    for name in (
+        "qalgs",
+        "qiskit",
+        "qiskit-aer",
+        "qiskit-ibm-runtime",
+        "pennylane",
+        "numpy",
+        "scipy",
+        "numba",
+    ):
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            found[name] = "absent"
+    return found
+
+
+def jsonable(value: object) -> JSON:
+    """Convert ``value`` to what JSON can hold: arrays to lists, complex to ``{"re", "im"}``, NaN to null."""
+    if value is None or isinstance(value, bool | str | int):
+        return int(value) if isinstance(value, int) and not isinstance(value, bool) else value
+    if isinstance(value, enum.Enum):
+        return value.name
+    if isinstance(value, float | np.floating):
+        return float(value) if math.isfinite(value) else None
+    if isinstance(value, np.bool_):
+        return bool(value)
+    if isinstance(value, np.integer):
+        return int(value)
+    if isinstance(value, complex | np.complexfloating):
+        return {"re": float(value.real), "im": float(value.imag)}
+    if isinstance(value, np.ndarray):
+        if np.iscomplexobj(value):
+            return {"re": jsonable(value.real), "im": jsonable(value.imag)}
+        return [jsonable(v) for v in value.tolist()]
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return {f.name: jsonable(getattr(value, f.name)) for f in dataclasses.fields(value) if f.repr}
+    if isinstance(value, Mapping):
+        return {str(k): jsonable(v) for k, v in value.items()}
+    if isinstance(value, list | tuple | set | frozenset):
+        return [jsonable(v) for v in value]
+    return str(value)
+
+
+class Result:
+    """Mix-in for frozen result dataclasses; fields with ``repr=False`` stay out of JSON and tables."""
+
+    def to_dict(self) -> dict[str, JSON]:
+        """Return the fields as plain JSON values."""
+        converted = jsonable(self)
+        assert isinstance(converted, dict)
+        return converted
+
+    def to_json(self, *, indent: int | None = 2) -> str:
+        """Return the fields as a JSON document."""
+        return json.dumps(self.to_dict(), indent=indent, allow_nan=False)
+
+    def _repr_html_(self) -> str:
+        rows = "".join(
+            f"<tr><th style='text-align:left'>{html.escape(k)}</th><td>{html.escape(_short(v))}</td></tr>"
+            for k, v in self.to_dict().items()
+        )
+        return f"<table><caption>{html.escape(type(self).__name__)}</caption>{rows}</table>"
+
+
+def _short(value: JSON) -> str:
+    text = f"{value:.8g}" if isinstance(value, float) else json.dumps(value)
+    return text if len(text) <= 120 else text[:117] + "..."
+
+
+def write_atomic(path: str | os.PathLike[str], content: str | bytes) -> Path:
+    """Write ``content`` so that ``path`` holds the old or the new content, never a part.
+
+    Raises:
+        InvalidInputError: If the folder does not exist or is not writable.
+    """
+    target = Path(path)
+    data = content.encode() if isinstance(content, str) else content
+    try:
+        handle, temporary = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
+    except OSError as error:
+        raise InvalidInputError(f"cannot write {target}: {error.strerror}; choose a writable folder") from error
+    try:
+        with os.fdopen(handle, "wb") as stream:
+            stream.write(data)
+            stream.flush()
+            os.fsync(stream.fileno())
+        os.chmod(temporary, 0o644)
+        os.replace(temporary, target)
+    except BaseException as error:
+        Path(temporary).unlink(missing_ok=True)
+        if isinstance(error, OSError):
+            raise InvalidInputError(f"cannot write {target}: {error.strerror}; free some space") from error
+        raise
+    return target
