@@ -1,1 +1,0 @@
-"""Ask/tell optimisers."""

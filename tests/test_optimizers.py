@@ -1,0 +1,245 @@
+from __future__ import annotations
+
+import gc
+import json
+import math
+import threading
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from scipy import optimize
+
+from qalgs.errors import InvalidInputError, QalgsError
+from qalgs.optimizers import COBYLA, LBFGS, SPSA, Adam, NelderMead, Optimizer, OptimizerRun, minimize, resolve_step
+from qalgs.results import Status
+
+Array = NDArray[np.float64]
+ALL = [COBYLA(rhobeg=0.7), NelderMead(), LBFGS(), SPSA(), SPSA(learning_rate=0.3), Adam()]
+
+
+def landscape(points: Array) -> Array:
+    x = np.atleast_2d(points)
+    return np.asarray(np.sum(np.cos(x + np.arange(x.shape[1])), axis=1) + 0.1 * np.sum(x**2, axis=1))
+
+
+def slopes(points: Array) -> tuple[Array, Array]:
+    x = np.atleast_2d(points)
+    return landscape(x), np.asarray(-np.sin(x + np.arange(x.shape[1])) + 0.2 * x)
+
+
+def advance(run: OptimizerRun, evaluations: int | None = None) -> list[Array]:
+    seen = []
+    while not run.done and (evaluations is None or run.evaluations < evaluations):
+        points = run.ask()
+        values, gradients = slopes(points)
+        run.tell(points, values, gradients)
+        seen.append(points)
+    return seen
+
+
+def workers() -> list[threading.Thread]:
+    return [t for t in threading.enumerate() if t.name.startswith("qalgs-")]
+
+
+@pytest.mark.parametrize(
+    ("optimizer", "method", "options"),
+    [
+        (COBYLA(rhobeg=0.5, tol=1e-3), "COBYLA", {"rhobeg": 0.5, "tol": 1e-3, "maxiter": 60}),
+        (
+            NelderMead(step=0.3),
+            "Nelder-Mead",
+            {"initial_simplex": True, "xatol": 1e-4, "fatol": 1e-4, "adaptive": True, "maxfev": 60},
+        ),
+        (LBFGS(), "L-BFGS-B", {"gtol": 1e-6, "ftol": 1e-12, "maxcor": 10, "maxfun": 60}),
+    ],
+    ids=lambda v: type(v).__name__ if isinstance(v, Optimizer) else None,
+)
+def test_the_face_is_scipy_evaluation_by_evaluation(
+    optimizer: Optimizer, method: str, options: dict[str, object], rng: np.random.Generator
+) -> None:
+    x0 = rng.normal(size=5)
+    calls: list[Array] = []
+
+    def cost(x: Array) -> object:
+        calls.append(x0 + x if method == "L-BFGS-B" else x.copy())
+        value, gradient = slopes(calls[-1])
+        return (float(value[0]), gradient[0]) if method == "L-BFGS-B" else float(value[0])
+
+    if options.pop("initial_simplex", None):
+        options["initial_simplex"] = np.vstack([x0, x0 + 0.3 * np.eye(5)])
+    gradient = method == "L-BFGS-B"
+    solve: Callable[..., object] = optimize.minimize
+    solve(cost, np.zeros(5) if gradient else x0, method=method, jac=gradient or None, options=options)
+    ours = np.vstack(advance(optimizer.start(x0, budget=60)))
+    assert len(calls) >= 8
+    assert np.array_equal(ours, np.array(calls)[: len(ours)])
+    assert len(ours) == min(60, len(calls))
+
+
+@pytest.mark.parametrize("optimizer", ALL, ids=lambda o: type(o).__name__)
+@pytest.mark.parametrize("stop", [0, 1, 17])
+def test_a_run_restored_from_json_continues_identically(
+    optimizer: Optimizer, stop: int, rng: np.random.Generator
+) -> None:
+    x0 = rng.normal(size=4)
+    whole = optimizer.start(x0, seed=3, budget=45)
+    points = np.vstack(advance(whole))
+    first = optimizer.start(x0, seed=3, budget=45)
+    head = advance(first, stop)
+    second = OptimizerRun.from_state(json.loads(json.dumps(first.state())))
+    assert second.evaluations == first.evaluations
+    tail = advance(second)
+    assert np.array_equal(np.vstack([*head, *tail]), points)
+    assert second.status is whole.status
+    assert second.best_value == whole.best_value
+    assert np.array_equal(second.best_x, whole.best_x)
+    first.close()
+
+
+@pytest.mark.parametrize("optimizer", ALL, ids=lambda o: type(o).__name__)
+@pytest.mark.parametrize("budget", [1, 2, 7, 8])
+def test_the_budget_is_never_exceeded(optimizer: Optimizer, budget: int, rng: np.random.Generator) -> None:
+    run = optimizer.start(rng.normal(size=6), seed=1, budget=budget)
+    advance(run)
+    assert run.evaluations == budget
+    assert run.status is Status.BUDGET
+    assert run.ask().shape == (0, 6)
+
+
+@pytest.mark.parametrize("optimizer", ALL, ids=lambda o: type(o).__name__)
+def test_every_method_descends(optimizer: Optimizer, rng: np.random.Generator) -> None:
+    x0 = rng.normal(size=3)
+    found = minimize(optimizer, landscape, x0, gradient=slopes, seed=5, budget=400)
+    cost: Callable[[Array], float] = lambda x: float(landscape(x)[0])  # noqa: E731
+    best = min(optimize.minimize(cost, x0 + d).fun for d in (0.0, 1.0, -1.0))
+    assert found.value <= landscape(x0)[0]
+    assert found.value - best < 0.15 * (landscape(x0)[0] - best) + 1e-9
+    assert found.evaluations == len(found.values) <= 400
+    assert found.value == found.values.min()
+
+
+def test_converged_runs_say_so(rng: np.random.Generator) -> None:
+    for optimizer in (COBYLA(tol=1e-2), NelderMead(), LBFGS()):
+        assert minimize(optimizer, landscape, rng.normal(size=2), gradient=slopes).status is Status.CONVERGED
+
+
+def test_threads_end_with_their_run() -> None:
+    before = len(workers())
+    runs = [COBYLA().start(np.zeros(3)) for _ in range(4)]
+    for run in runs:
+        run.ask()
+    assert len(workers()) == before + 4
+    runs[0].close()
+    assert runs[0].status is Status.INTERRUPTED
+    finished = NelderMead().start(np.zeros(2), budget=5)
+    advance(finished)
+    del runs, run
+    gc.collect()
+    assert len(workers()) == before
+
+
+@pytest.mark.parametrize("optimizer", ALL, ids=lambda o: type(o).__name__)
+@pytest.mark.parametrize("bad", [math.nan, math.inf])
+def test_values_that_are_not_finite_are_refused(optimizer: Optimizer, bad: float) -> None:
+    run = optimizer.start(np.zeros(3))
+    points = run.ask()
+    with pytest.raises(InvalidInputError, match=r"values must be finite \(evaluation 0\)"):
+        run.tell(points, np.full(len(points), bad), np.zeros_like(points))
+    assert run.evaluations == 0
+    values, gradients = slopes(points)
+    run.tell(points, values, gradients)
+    assert run.evaluations == len(points)
+    run.close()
+
+
+def test_only_what_was_asked_can_be_told() -> None:
+    run = COBYLA().start(np.zeros(2))
+    with pytest.raises(InvalidInputError, match="must be the points that ask"):
+        run.tell(run.ask() + 1e-12, [0.0])
+    with pytest.raises(InvalidInputError, match="values must have shape"):
+        run.tell(run.ask(), [0.0, 1.0])
+    assert np.array_equal(run.ask(), run.ask())
+    run.close()
+
+
+def test_gradients_are_required_where_needed() -> None:
+    run = Adam().start(np.zeros(2))
+    with pytest.raises(InvalidInputError, match="Adam needs them"):
+        run.tell(run.ask(), [0.0])
+    with pytest.raises(InvalidInputError, match="must be given for LBFGS"):
+        minimize(LBFGS(), landscape, np.zeros(2))
+
+
+def test_step_schedules() -> None:
+    assert [resolve_step((1.0, 0.1), c, 4) for c in range(4)] == pytest.approx([1.0, 0.7, 0.4, 0.1])
+    assert resolve_step((1.0, 0.1), 0, 1) == 1.0
+    assert [COBYLA(rhobeg=(1, 0.5)).at_cycle(c, 3).rhobeg for c in range(3)] == [1.0, 0.75, 0.5]
+    assert COBYLA(rhobeg=lambda c, n: 0.5**c).at_cycle(2, 9).rhobeg == 0.25
+    assert SPSA(learning_rate=(0.4, 0.2)).at_cycle(1, 2).learning_rate == 0.2
+    assert SPSA().at_cycle(1, 2).learning_rate is None
+    run = COBYLA(rhobeg=(0.3, 0.1)).start(np.zeros(2))
+    head = advance(run, 2)
+    assert np.allclose(np.linalg.norm(head[1] - head[0]), 0.3)
+    run.close()
+
+
+def test_the_first_trial_step_of_lbfgs_has_the_given_length(rng: np.random.Generator) -> None:
+    x0 = rng.normal(size=4) * 3
+    for step in (1.0, 0.1):
+        first, second = advance(LBFGS(step=step).start(x0, budget=2))
+        assert np.linalg.norm(second - first) == pytest.approx(step)
+
+
+@pytest.mark.parametrize(
+    ("make", "text"),
+    [
+        (lambda: COBYLA(rhobeg=0), "COBYLA.rhobeg must be positive, got 0"),
+        (lambda: COBYLA(rhobeg=(1.0, math.nan)), "COBYLA.rhobeg must be finite"),
+        (lambda: COBYLA(rhobeg=(1.0, 0.5, 0.1)), "pair"),  # type: ignore[arg-type]
+        (lambda: SPSA(alpha=-1), "SPSA.alpha"),
+        (lambda: COBYLA().start([math.nan]), "x0 must be a non-empty vector of finite numbers"),
+        (lambda: COBYLA().start([]), "x0"),
+        (lambda: COBYLA().start([0.0], budget=0), "budget must be at least 1, got 0"),
+        (lambda: COBYLA().at_cycle(3, 3), "cycle must be between 0 and 2, got 3"),
+        (lambda: Optimizer.from_dict({"kind": "Powell"}), "optimizer must be one of Adam, COBYLA"),
+        (lambda: Optimizer.from_dict({"kind": "COBYLA", "rho": 1}), "COBYLA option must be one of rhobeg, tol"),
+        (lambda: COBYLA(rhobeg=lambda c, n: 1.0).to_dict(), "call at_cycle"),
+    ],
+)
+def test_bad_options_are_named(make: Callable[[], object], text: str) -> None:
+    with pytest.raises(InvalidInputError, match=text.replace("(", r"\(")):
+        make()
+
+
+def test_a_replay_that_differs_is_refused() -> None:
+    run = COBYLA().start(np.zeros(3), budget=30)
+    advance(run, 10)
+    state = run.state()
+    state["values"][4][0] += 0.5
+    with pytest.raises(QalgsError, match="replay proposes other points"):
+        OptimizerRun.from_state(state)
+    run.close()
+
+
+def test_errors_of_the_library_reach_the_caller(monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(*args: object, **kwargs: object) -> None:
+        raise RuntimeError("broken")
+
+    monkeypatch.setattr(optimize, "minimize", broken)
+    with pytest.raises(RuntimeError, match="broken"):
+        COBYLA().start(np.zeros(2)).ask()
+
+
+def test_spsa_draws_from_its_seed_alone(rng: np.random.Generator) -> None:
+    x0 = rng.normal(size=4)
+    one, two, other = (np.vstack(advance(SPSA().start(x0, seed=s, budget=20))) for s in (1, 1, 2))
+    assert np.array_equal(one, two)
+    assert not np.array_equal(one, other)
+
+
+def test_callback_stops(rng: np.random.Generator) -> None:
+    found = minimize(COBYLA(), landscape, np.zeros(2), callback=lambda run: run.evaluations >= 6)
+    assert found.evaluations == 6
+    assert found.status is Status.INTERRUPTED
