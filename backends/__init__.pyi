@@ -1,6 +1,19 @@
+from .compiler import Program as Program
+from .compiler import compile_circuit as compile_circuit
 from .devices import fake_names as fake_names
 from .devices import load_backend as load_backend
+from .observables import CompiledObservable as CompiledObservable
+from .observables import compile_observable as compile_observable
 from .snapshot import DeviceSnapshot as DeviceSnapshot
 from .snapshot_problems import Problem as Problem
 
-__all__ = ["DeviceSnapshot", "Problem", "fake_names", "load_backend"]
+__all__ = [
+    "CompiledObservable",
+    "DeviceSnapshot",
+    "Problem",
+    "Program",
+    "compile_circuit",
+    "compile_observable",
+    "fake_names",
+    "load_backend",
+]

@@ -1,0 +1,230 @@
+"""Angles of a circuit as functions of its parameters: affine ones as a sparse matrix, the others as tapes.
+
+Every distinct angle of a circuit is one *slot*. Slots that are affine in the parameters, nearly all in practice,
+are evaluated inside the kernels as ``base + A @ values``. The rest (sines, products of parameters, ...) are
+evaluated with NumPy over the whole batch from the expression's own list of operations, with their derivatives by
+forward accumulation.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+import numpy.typing as npt
+from qiskit.circuit import Parameter, ParameterExpression
+
+from qalgs.errors import invalid
+
+Floats = npt.NDArray[np.float64]
+# value, and derivative by parameter column
+Dual = tuple[Floats | float, dict[int, Floats | float]]
+
+_UNARY: dict[str, tuple[Callable[..., Floats], Callable[..., Floats]]] = {
+    "SIN": (np.sin, np.cos),
+    "COS": (np.cos, lambda x: -np.sin(x)),
+    "TAN": (np.tan, lambda x: 1 + np.tan(x) ** 2),
+    "ASIN": (np.arcsin, lambda x: 1 / np.sqrt(1 - x * x)),
+    "ACOS": (np.arccos, lambda x: -1 / np.sqrt(1 - x * x)),
+    "ATAN": (np.arctan, lambda x: 1 / (1 + x * x)),
+    "EXP": (np.exp, np.exp),
+    "LOG": (np.log, lambda x: 1 / x),
+    "ABS": (np.abs, np.sign),
+    "SIGN": (np.sign, lambda x: np.zeros_like(x)),
+    "CONJ": (np.asarray, lambda x: np.ones_like(x)),  # the parameters are real
+}
+_REVERSED = {"RSUB": "SUB", "RDIV": "DIV", "RPOW": "POW"}
+_BINARY = ("ADD", "SUB", "MUL", "DIV", "POW")
+
+Operand = int | float | complex | None
+# operation name, operands: ("column", j), ("number", x) or None for the top of the stack
+Step = tuple[str, tuple[str, float] | None, tuple[str, float] | None]
+
+
+class Slots:
+    """The distinct angles of one circuit.
+
+    Attributes:
+        base: Constant part of each slot, shape (K,).
+        rows, cols, coef: The affine part: ``slot[rows[k]] += coef[k] * values[cols[k]]``.
+        tapes: The other slots, as ``(slot, tape)``.
+    """
+
+    def __init__(self, parameters: Sequence[Parameter]) -> None:
+        self._columns = {p: j for j, p in enumerate(parameters)}
+        self._known: dict[object, int] = {}
+        self._base: list[float] = []
+        self._entries: list[tuple[int, int, float]] = []
+        self.tapes: list[tuple[int, list[Step]]] = []
+
+    def __len__(self) -> int:
+        return len(self._base)
+
+    def add(self, angle: float | ParameterExpression, where: str) -> int:
+        """Return the slot of ``angle``; equal expressions share one.
+
+        Raises:
+            ValueError: If the angle is complex or not finite; ``where`` names the instruction.
+        """
+        if isinstance(angle, ParameterExpression) and angle.parameters:
+            known = self._known.get(angle)
+            if known is None:
+                known = self._known[angle] = self._expression(angle, where)
+            return known
+        value = _real(angle, where)
+        self._base.append(value)
+        return len(self._base) - 1
+
+    def _expression(self, angle: ParameterExpression, where: str) -> int:
+        slot = len(self._base)
+        if isinstance(angle, Parameter):
+            self._base.append(0.0)
+            self._entries.append((slot, self._column(angle, where), 1.0))
+            return slot
+        tape = [
+            (str(step.op).rpartition(".")[2], self._operand(step.lhs, where), self._operand(step.rhs, where))
+            for step in angle._qpy_replay
+        ]
+        line = _affine(tape, where)
+        if line is None:
+            self._base.append(0.0)
+            self.tapes.append((slot, tape))
+        else:
+            self._base.append(line[0])
+            self._entries += [(slot, j, c) for j, c in line[1].items() if c != 0.0]
+        return slot
+
+    def _operand(self, x: object, where: str) -> tuple[str, float] | None:
+        if x is None:
+            return None
+        if isinstance(x, ParameterExpression) and x.parameters:
+            return ("column", self._column(x, where))
+        return ("number", _real(x, where))
+
+    def _column(self, parameter: ParameterExpression, where: str) -> int:
+        try:
+            return self._columns[parameter]
+        except KeyError:
+            raise invalid(f"{where}: parameter", parameter, "must belong to the circuit") from None
+
+    def arrays(self) -> tuple[Floats, npt.NDArray[np.int64], npt.NDArray[np.int64], Floats]:
+        """Return ``base, rows, cols, coef``."""
+        rows = np.array([e[0] for e in self._entries], dtype=np.int64)
+        cols = np.array([e[1] for e in self._entries], dtype=np.int64)
+        coef = np.array([e[2] for e in self._entries], dtype=np.float64)
+        return np.array(self._base, dtype=np.float64), rows, cols, coef
+
+    @property
+    def varying(self) -> npt.NDArray[np.bool_]:
+        """Whether each slot depends on a parameter."""
+        flags = np.zeros(len(self._base), dtype=np.bool_)
+        flags[[e[0] for e in self._entries]] = True
+        flags[[t[0] for t in self.tapes]] = True
+        return flags
+
+
+def run_tape(tape: Sequence[Step], values: Floats) -> Dual:
+    """Evaluate a tape and its derivatives.
+
+    Args:
+        tape: The operations, in reverse Polish order.
+        values: Parameter values, shape (B, P).
+
+    Returns:
+        Value of shape (B,) and, for each parameter column that occurs, the derivative of shape (B,).
+    """
+    stack: list[Dual] = []
+    for name, left, right in tape:
+        if name in _UNARY:
+            x, dx = _fetch(left, stack, values)
+            f, df = _UNARY[name]
+            slope = df(np.asarray(x, dtype=np.float64))
+            stack.append((f(x), {j: slope * d for j, d in dx.items()}))
+            continue
+        b = _fetch(right, stack, values)
+        a = _fetch(left, stack, values)
+        if name in _REVERSED:
+            a, b = b, a
+        stack.append(_binary(_REVERSED.get(name, name), a, b))
+    return stack[-1]
+
+
+def _fetch(operand: tuple[str, float] | None, stack: list[Dual], values: Floats) -> Dual:
+    if operand is None:
+        return stack.pop()
+    if operand[0] == "number":
+        return operand[1], {}
+    j = int(operand[1])
+    return values[:, j], {j: 1.0}
+
+
+def _binary(name: str, a: Dual, b: Dual) -> Dual:
+    (x, dx), (y, dy) = a, b
+    if name == "ADD":
+        z, px, py = x + y, 1.0, 1.0
+    elif name == "SUB":
+        z, px, py = x - y, 1.0, -1.0
+    elif name == "MUL":
+        z, px, py = x * y, y, x
+    elif name == "DIV":
+        z, px, py = x / y, 1 / y, -x / (y * y)
+    else:
+        x = np.asarray(x, dtype=np.float64)
+        z = x**y
+        px = y * x ** (y - 1.0) if dx else 0.0
+        py = z * np.log(x) if dy else 0.0
+    grad: dict[int, Floats | float] = {j: px * d for j, d in dx.items()}
+    for j, d in dy.items():
+        grad[j] = grad[j] + py * d if j in grad else py * d
+    return z, grad
+
+
+def _affine(tape: Sequence[Step], where: str) -> tuple[float, dict[int, float]] | None:
+    """Return constant and coefficients if the tape is affine in the parameters, else None."""
+    stack: list[tuple[float, dict[int, float]]] = []
+
+    def fetch(operand: tuple[str, float] | None) -> tuple[float, dict[int, float]]:
+        if operand is None:
+            return stack.pop()
+        return (operand[1], {}) if operand[0] == "number" else (0.0, {int(operand[1]): 1.0})
+
+    for name, left, right in tape:
+        if name in _UNARY:
+            x, dx = fetch(left)
+            if any(dx.values()):
+                return None
+            stack.append((float(_UNARY[name][0](x)), {}))
+            continue
+        base = _REVERSED.get(name, name)
+        if base not in _BINARY:
+            raise invalid(f"{where}: operation", name, "must be real arithmetic or an elementary function")
+        b = fetch(right)
+        a = fetch(left)
+        if name in _REVERSED:
+            a, b = b, a
+        (x, dx), (y, dy) = a, b
+        if base in ("ADD", "SUB"):
+            sign = 1.0 if base == "ADD" else -1.0
+            merged = {j: dx.get(j, 0.0) + sign * dy.get(j, 0.0) for j in dx | dy}
+            stack.append((x + sign * y, merged))
+        elif base == "MUL" and not any(dy.values()):
+            stack.append((x * y, {j: c * y for j, c in dx.items()}))
+        elif base == "MUL" and not any(dx.values()):
+            stack.append((x * y, {j: c * x for j, c in dy.items()}))
+        elif base == "DIV" and not any(dy.values()) and y != 0.0:
+            stack.append((x / y, {j: c / y for j, c in dx.items()}))
+        elif base == "POW" and not any(dx.values()) and not any(dy.values()) and x > 0.0:
+            stack.append((x**y, {}))
+        else:
+            return None
+    return stack[-1]
+
+
+def _real(x: object, where: str) -> float:
+    try:
+        number = complex(x.numeric() if isinstance(x, ParameterExpression) else x)  # type: ignore[arg-type]
+    except (TypeError, ValueError) as error:
+        raise invalid(f"{where}: angle", x, "must be a real number or a parameter expression") from error
+    if abs(number.imag) > 1e-12 or not np.isfinite(number.real):
+        raise invalid(f"{where}: angle", x, "must be a finite real number")
+    return number.real

@@ -1,0 +1,109 @@
+"""Fusion: fewer passes over the state, the same unitary.
+
+One-qubit gates on a qubit are gathered until something else acts on it non-diagonally; a purely diagonal chain
+(``rz``, ``p``, ``s`` ...) slides through controls and phases ("virtual rz"); diagonal two-qubit gates that commute
+to each other join one group, whose phases are applied in a single pass.
+"""
+
+from __future__ import annotations
+
+from qalgs.backends.compiler_angles import Slots
+from qalgs.backends.compiler_lowering import Factor, Node
+
+# A group of this many two-qubit phases is cheaper as one phase vector than pair by pair.
+GROUP_PAIRS = 4
+
+
+def fuse(nodes: list[Node], slots: Slots, phase: list[tuple[int, float]]) -> list[Node]:
+    """Return the fused nodes; constant phases split off diagonal gates are appended to ``phase``."""
+    return _Fusion(slots, phase).run(nodes)
+
+
+class _Fusion:
+    def __init__(self, slots: Slots, phase: list[tuple[int, float]]) -> None:
+        self.slots = slots
+        self.phase = phase
+        self.out: list[Node] = []
+        self.pending: dict[int, list[Factor]] = {}
+
+    def run(self, nodes: list[Node]) -> list[Node]:
+        for node in nodes:
+            if node.kind == "one" and node.mask == 0:
+                self.pending.setdefault(node.q, []).extend(node.factors)
+                continue
+            for q in bits(node.busy):
+                self.flush(q)
+            for q in bits(node.diag):
+                if q in self.pending and not diagonal(self.pending[q]):
+                    self.flush(q)
+            if node.kind == "diag":
+                self.group(node)
+            else:
+                self.out.append(node)
+        for q in sorted(self.pending):
+            self.flush(q)
+        for node in self.out:
+            if node.kind == "diag" and len([m for m in node.terms if m.bit_count() == 2]) >= GROUP_PAIRS:
+                node.kind = "phases"
+        return [part for node in self.out for part in split(node)]
+
+    def flush(self, q: int) -> None:
+        factors = self.pending.pop(q, None)
+        if not factors:
+            return
+        if diagonal(factors):
+            group = self.find(1 << q)
+            if group is not None:
+                for kind, angle in factors:
+                    slot = self.slots.add(angle, "phase") if kind == "phase" else angle  # type: ignore[arg-type]
+                    if kind == "rz":
+                        self.phase.append((slot, -0.5))  # type: ignore[arg-type]
+                    group.terms.setdefault(1 << q, []).append((slot, 1.0))  # type: ignore[arg-type]
+                group.diag |= 1 << q
+                return
+        self.out.append(Node("one", 1 << q, q=q, factors=factors))
+
+    def find(self, mask: int) -> Node | None:
+        """Return the last diagonal group that a phase on ``mask`` can join, if any."""
+        for node in reversed(self.out):
+            if node.kind == "diag":
+                return node
+            if node.busy & mask:
+                return None
+        return None
+
+    def group(self, node: Node) -> None:
+        earlier = self.find(node.diag)
+        if earlier is None:
+            self.out.append(node)
+            return
+        earlier.diag |= node.diag
+        for monomial, terms in node.terms.items():
+            earlier.terms.setdefault(monomial, []).extend(terms)
+
+
+def split(node: Node) -> list[Node]:
+    """Cut a small diagonal group into one node per pair of qubits (or single qubit)."""
+    if node.kind != "diag":
+        return [node]
+    pairs = {m: Node("pair", 0, m, terms={m: t}) for m, t in node.terms.items() if m.bit_count() == 2}
+    rest = []
+    for monomial, terms in node.terms.items():
+        if monomial.bit_count() == 2:
+            continue
+        host = next((p for m, p in pairs.items() if m & monomial), None)
+        if host is None:
+            rest.append(Node("phase", 0, monomial, mask=monomial, value=monomial, terms={monomial: terms}))
+        else:
+            host.terms.setdefault(monomial, []).extend(terms)
+    return [*pairs.values(), *rest]
+
+
+def diagonal(factors: list[Factor]) -> bool:
+    """Whether every factor is a phase."""
+    return all(kind in ("rz", "p", "phase") for kind, _ in factors)
+
+
+def bits(mask: int) -> list[int]:
+    """Return the positions of the set bits."""
+    return [k for k in range(mask.bit_length()) if (mask >> k) & 1]

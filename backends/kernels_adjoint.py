@@ -1,0 +1,372 @@
+"""Adjoint kernels: one backward sweep undoes the program on two states and collects every derivative.
+
+With psi the state after a gate U and lambda the bra swept back so far, a derivative of the final
+<lambda|psi> needs only a few inner products of the two: for a one-qubit chain the four numbers
+T_ab = sum conj(lambda_a) psi_b over the other qubits, from which all angles of the chain follow.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from numba import njit
+
+from qalgs.backends.kernels import (
+    CHAIN,
+    CONSTANT,
+    FASTMATH,
+    FLIP,
+    MATRIX,
+    PAIR,
+    PAULI,
+    PHASE,
+    PHASES,
+    RX,
+    RY,
+    RZ,
+    affine,
+    apply_controlled,
+    apply_flip,
+    apply_matrix,
+    apply_one,
+    apply_pair,
+    apply_pauli,
+    apply_phase,
+    apply_swap,
+    build_phases,
+    chain,
+    dagger2,
+    factor,
+    forward,
+    gather_angles,
+    matmul2,
+    multiply_phases,
+    parity,
+)
+
+
+@njit(cache=True, fastmath=FASTMATH)
+def transition(pr, pi, lr, li, q, t):
+    """Write T_ab = sum conj(lambda_a) psi_b for qubit ``q`` into ``t`` as (re, im) of 00, 01, 10, 11."""
+    n = pr.shape[0]
+    s = 1 << q
+    t00r = t00i = t01r = t01i = t10r = t10i = t11r = t11i = 0.0
+    if q == 0:
+        for k in range(n // 2):
+            xr = pr[2 * k]
+            xi = pi[2 * k]
+            yr = pr[2 * k + 1]
+            yi = pi[2 * k + 1]
+            ur = lr[2 * k]
+            ui = li[2 * k]
+            vr = lr[2 * k + 1]
+            vi = li[2 * k + 1]
+            t00r += ur * xr + ui * xi
+            t00i += ur * xi - ui * xr
+            t01r += ur * yr + ui * yi
+            t01i += ur * yi - ui * yr
+            t10r += vr * xr + vi * xi
+            t10i += vr * xi - vi * xr
+            t11r += vr * yr + vi * yi
+            t11i += vr * yi - vi * yr
+    else:
+        for base in range(0, n, 2 * s):
+            p0 = pr[base : base + s]
+            p0i = pi[base : base + s]
+            p1 = pr[base + s : base + 2 * s]
+            p1i = pi[base + s : base + 2 * s]
+            l0 = lr[base : base + s]
+            l0i = li[base : base + s]
+            l1 = lr[base + s : base + 2 * s]
+            l1i = li[base + s : base + 2 * s]
+            for k in range(s):
+                xr = p0[k]
+                xi = p0i[k]
+                yr = p1[k]
+                yi = p1i[k]
+                ur = l0[k]
+                ui = l0i[k]
+                vr = l1[k]
+                vi = l1i[k]
+                t00r += ur * xr + ui * xi
+                t00i += ur * xi - ui * xr
+                t01r += ur * yr + ui * yi
+                t01i += ur * yi - ui * yr
+                t10r += vr * xr + vi * xi
+                t10i += vr * xi - vi * xr
+                t11r += vr * yr + vi * yi
+                t11i += vr * yi - vi * yr
+    t[0], t[1], t[2], t[3] = t00r, t00i, t01r, t01i
+    t[4], t[5], t[6], t[7] = t10r, t10i, t11r, t11i
+
+
+@njit(cache=True, fastmath=FASTMATH)
+def transition_controlled(pr, pi, lr, li, q, mask, value, t):
+    """The same over the indices whose bits ``mask`` equal ``value``."""
+    for k in range(8):
+        t[k] = 0.0
+    n = pr.shape[0]
+    bit = 1 << q
+    free = n - 1 & ~(mask | bit)
+    fixed = ~free
+    s = 0
+    while True:
+        i = s | value
+        for a in range(2):
+            for b in range(2):
+                u = i | (bit * a)
+                v = i | (bit * b)
+                t[4 * a + 2 * b] += lr[u] * pr[v] + li[u] * pi[v]
+                t[4 * a + 2 * b + 1] += lr[u] * pi[v] - li[u] * pr[v]
+        s = ((s | fixed) + 1) & free
+        if s == 0:
+            break
+
+
+@njit(cache=True, fastmath=FASTMATH)
+def chain_gradient(start, stop, fac, slots, mats, t, grad, work):
+    """Add the derivatives of the chain's angles, given T after the chain; ``t`` is swept back in place.
+
+    d/dangle <lambda|psi> = -i/2 <lambda|sigma|psi> = -i/2 sum sigma_ab T_ab right after the rotation, and
+    undoing a factor F turns T into F^T T conj(F).
+    """
+    f = work[:8]
+    a = work[8:16]
+    b = work[16:24]
+    for k in range(stop - 1, start - 1, -1):
+        kind = fac[k, 0]
+        index = fac[k, 1]
+        if kind != CONSTANT:
+            if kind == RX:  # T01 + T10
+                re = t[2] + t[4]
+                im = t[3] + t[5]
+                grad[2 * index] += 0.5 * im
+                grad[2 * index + 1] -= 0.5 * re
+            elif kind == RY:  # -i T01 + i T10, times -i/2
+                grad[2 * index] += 0.5 * (t[4] - t[2])
+                grad[2 * index + 1] += 0.5 * (t[5] - t[3])
+            elif kind == RZ:
+                re = t[0] - t[6]
+                im = t[1] - t[7]
+                grad[2 * index] += 0.5 * im
+                grad[2 * index + 1] -= 0.5 * re
+            else:  # i T11
+                grad[2 * index] -= t[7]
+                grad[2 * index + 1] += t[6]
+        if k == start:
+            return
+        factor(kind, index, slots, mats, f)
+        for i in range(2):
+            for j in range(2):
+                a[4 * i + 2 * j] = f[4 * j + 2 * i]
+                a[4 * i + 2 * j + 1] = f[4 * j + 2 * i + 1]
+        matmul2(a, t, b)
+        for m in range(4):
+            a[2 * m] = f[2 * m]
+            a[2 * m + 1] = -f[2 * m + 1]
+        matmul2(b, a, t)
+
+
+@njit(cache=True, fastmath=FASTMATH)
+def overlap_where(pr, pi, lr, li, mask, value):
+    """Return sum conj(lambda) psi over the indices whose bits ``mask`` equal ``value``."""
+    n = pr.shape[0]
+    low = mask & -mask if mask else n
+    free = n - 1 & ~mask & ~(low - 1)
+    fixed = ~free
+    re = 0.0
+    im = 0.0
+    t = 0
+    while True:
+        base = t | value
+        for k in range(base, base + low):
+            re += lr[k] * pr[k] + li[k] * pi[k]
+            im += lr[k] * pi[k] - li[k] * pr[k]
+        t = ((t | fixed) + 1) & free
+        if t == 0:
+            break
+    return re, im
+
+
+@njit(cache=True, fastmath=FASTMATH)
+def overlap_pauli(pr, pi, lr, li, x, z, ny, mask, value):
+    """Return <lambda| P |psi> over the indices whose bits ``mask`` equal ``value``, P = i**ny X^x Z^z."""
+    n = pr.shape[0]
+    free = n - 1 & ~mask
+    fixed = ~free
+    re = 0.0
+    im = 0.0
+    t = 0
+    while True:
+        i = t | value
+        j = i ^ x
+        sign = 1.0 - 2.0 * parity(i & z)
+        re += sign * (lr[j] * pr[i] + li[j] * pi[i])
+        im += sign * (lr[j] * pi[i] - li[j] * pr[i])
+        t = ((t | fixed) + 1) & free
+        if t == 0:
+            break
+    c = (1.0, 0.0, -1.0, 0.0)[ny & 3]
+    s = (0.0, 1.0, 0.0, -1.0)[ny & 3]
+    return c * re - s * im, c * im + s * re
+
+
+@njit(cache=True, fastmath=FASTMATH)
+def monomial_sums(n, pr, pi, lr, li, wr, wi, out):
+    """Write S_m = sum_x m(x) conj(lambda) psi for every product m of one or two bits, by repeated halving.
+
+    ``out[2k], out[2k + 1]`` hold the sum for monomial k, numbered as in ``build_phases``; ``wr, wi`` are scratch.
+    """
+    for k in range(pr.shape[0]):
+        wr[k] = lr[k] * pr[k] + li[k] * pi[k]
+        wi[k] = lr[k] * pi[k] - li[k] * pr[k]
+    for j in range(n - 1, -1, -1):
+        half = 1 << j
+        # the upper half holds what has bit j set: its single sums are the pairs (m, j)
+        ur = wr[half : 2 * half]
+        ui = wi[half : 2 * half]
+        for k in range(half):
+            wr[k] += ur[k]
+            wi[k] += ui[k]
+        for m in range(j - 1, -1, -1):
+            q = 1 << m
+            re = 0.0
+            im = 0.0
+            for k in range(q):
+                re += ur[q + k]
+                im += ui[q + k]
+                ur[k] += ur[q + k]
+                ui[k] += ui[q + k]
+            place = n + j * (j - 1) // 2 + m
+            out[2 * place] = re
+            out[2 * place + 1] = im
+        out[2 * j] = ur[0]
+        out[2 * j + 1] = ui[0]
+
+
+@njit(cache=True)
+def add_terms(start, stop, term_i, term_f, sums, grad):
+    """Add i coefficient S_monomial to the derivative of each slot of a diagonal group."""
+    for t in range(start, stop):
+        m = term_i[t, 0]
+        slot = term_i[t, 1]
+        grad[2 * slot] -= term_f[t] * sums[2 * m + 1]
+        grad[2 * slot + 1] += term_f[t] * sums[2 * m]
+
+
+@njit(cache=True)
+def backward(n, ops, fac, mats, term_i, term_f, qlist, data, slots, pr, pi, lr, li, grad, work, sums, cr, ci):
+    """Undo the program on psi and lambda, adding d<lambda|psi>/d slot as (re, im) pairs to ``grad``."""
+    u = work[:8]
+    v = work[8:16]
+    for m in range(ops.shape[0] - 1, -1, -1):
+        code, q, mask, value, start, stop, aux, vary = ops[m]
+        if code == CHAIN:
+            if vary:
+                t = work[16:24]
+                if mask == 0:
+                    transition(pr, pi, lr, li, q, t)
+                else:
+                    transition_controlled(pr, pi, lr, li, q, mask, value, t)
+                chain_gradient(start, stop, fac, slots, mats, t, grad, work[24:])
+            chain(start, stop, fac, slots, mats, v, work[24:])
+            dagger2(v, u)
+            if mask == 0:
+                apply_one(pr, pi, q, u)
+                apply_one(lr, li, q, u)
+            else:
+                apply_controlled(pr, pi, q, mask, value, u)
+                apply_controlled(lr, li, q, mask, value, u)
+        elif code == FLIP:
+            apply_flip(pr, pi, q, mask, value)
+            apply_flip(lr, li, q, mask, value)
+        elif code == PAIR:
+            if vary:
+                for k in range(3):
+                    on = ((1 << q), (1 << aux), (1 << q) | (1 << aux))[k]
+                    sums[2 * k], sums[2 * k + 1] = overlap_where(pr, pi, lr, li, on, on)
+                add_terms(start, stop, term_i, term_f, sums, grad)
+            gather_angles(start, stop, term_i, term_f, slots, work[:3])
+            apply_pair(pr, pi, q, aux, work[:3], -1.0)
+            apply_pair(lr, li, q, aux, work[:3], -1.0)
+        elif code == PHASES:
+            if vary:
+                monomial_sums(n, pr, pi, lr, li, cr, ci, sums)
+                add_terms(start, stop, term_i, term_f, sums, grad)
+            angles = work[: n + n * (n - 1) // 2]
+            gather_angles(start, stop, term_i, term_f, slots, angles)
+            build_phases(n, angles, cr, ci)
+            multiply_phases(pr, pi, cr, ci, -1.0)
+            multiply_phases(lr, li, cr, ci, -1.0)
+        elif code == PHASE:
+            if vary:
+                sums[0], sums[1] = overlap_where(pr, pi, lr, li, mask, value)
+                add_terms(start, stop, term_i, term_f, sums, grad)
+            gather_angles(start, stop, term_i, term_f, slots, work[:1])
+            c = math.cos(work[0])
+            s = -math.sin(work[0])
+            apply_phase(pr, pi, mask, value, c, s)
+            apply_phase(lr, li, mask, value, c, s)
+        elif code == PAULI:
+            if vary:
+                re, im = overlap_pauli(pr, pi, lr, li, q, aux, stop, mask, value)
+                grad[2 * start] += 0.5 * im
+                grad[2 * start + 1] -= 0.5 * re
+            c = math.cos(0.5 * slots[start])
+            s = -math.sin(0.5 * slots[start])
+            apply_pauli(pr, pi, q, aux, stop, mask, value, c, s)
+            apply_pauli(lr, li, q, aux, stop, mask, value, c, s)
+        elif code == MATRIX:
+            apply_matrix(pr, pi, qlist[start:stop], data[aux:], True, mask, value, work)
+            apply_matrix(lr, li, qlist[start:stop], data[aux:], True, mask, value, work)
+        else:
+            apply_swap(pr, pi, q, aux)
+            apply_swap(lr, li, q, aux)
+
+
+@njit(cache=True)
+def run_vjp(
+    n,
+    ops,
+    fac,
+    mats,
+    term_i,
+    term_f,
+    qlist,
+    data,
+    width,
+    base,
+    rows,
+    cols,
+    coef,
+    tape_slots,
+    values,
+    extra,
+    bras,
+    grads,
+    overlaps,
+):
+    """For each row, <bra|d psi/d slot> into ``grads`` (B, 2K) and <bra|psi> into ``overlaps`` (B, 2)."""
+    size = 1 << n
+    pr = np.empty(size)
+    pi = np.empty(size)
+    lr = np.empty(size)
+    li = np.empty(size)
+    cr = np.empty(size)
+    ci = np.empty(size)
+    work = np.empty(width + 64)
+    sums = np.empty(2 * (n + n * (n - 1) // 2) + 8)
+    slots = np.empty(base.shape[0])
+    for b in range(values.shape[0]):
+        affine(base, rows, cols, coef, values[b], slots)
+        for k in range(tape_slots.shape[0]):
+            slots[tape_slots[k]] = extra[b, k]
+        forward(n, ops, fac, mats, term_i, term_f, qlist, data, slots, pr, pi, work, cr, ci)
+        for k in range(size):
+            lr[k] = bras[b, 2 * k]
+            li[k] = bras[b, 2 * k + 1]
+        overlaps[b, 0], overlaps[b, 1] = overlap_where(pr, pi, lr, li, 0, 0)
+        backward(
+            n, ops, fac, mats, term_i, term_f, qlist, data, slots, pr, pi, lr, li, grads[b], work, sums, cr, ci
+        )

@@ -1,0 +1,221 @@
+"""Pauli sums applied to split statevectors, without matrices.
+
+Terms are grouped by their X part: with P = i**ny X^x Z^z, the group of one x maps |i> to D_x(i) |i ^ x> with
+D_x(i) = sum_z c_z i**ny (-1)**|z & i|, a Walsh-Hadamard transform of the coefficients. Small tables D_x are kept;
+large ones are made block by block while the state streams past.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numba import njit
+
+from qalgs.backends.kernels import FASTMATH, parity
+
+# Diagonals are made in blocks of 2**BLOCK entries, which stay in the first-level cache.
+BLOCK = 10
+
+
+@njit(cache=True, fastmath=FASTMATH)
+def diagonal_block(first, stop, zs, coef, high, bits, out):
+    """Write D(i) = sum_t coef[t] (-1)**|zs[t] & i| for the 2**bits indices i that start at ``high``."""
+    size = 1 << bits
+    union = 0
+    for k in range(size):
+        out[k] = 0.0
+    for t in range(first, stop):
+        low = zs[t] & (size - 1)
+        union |= low
+        out[low] += coef[t] * (1.0 - 2.0 * parity(zs[t] & high))
+    for b in range(bits):
+        s = 1 << b
+        if union & s:
+            for base in range(0, size, 2 * s):
+                for k in range(base, base + s):
+                    x = out[k]
+                    y = out[k + s]
+                    out[k] = x + y
+                    out[k + s] = x - y
+    for b in range(bits):
+        s = 1 << b
+        if not union & s:
+            for base in range(0, size, 2 * s):
+                for k in range(base, base + s):
+                    out[k + s] = out[k]
+
+
+@njit(cache=True)
+def diagonal_tables(n, ptr, zs, cr, ci, out):
+    """Write every D_x in full: ``out[g, 0]`` real and ``out[g, 1]`` imaginary parts."""
+    for g in range(ptr.shape[0] - 1):
+        diagonal_block(ptr[g], ptr[g + 1], zs, cr, 0, n, out[g, 0])
+        diagonal_block(ptr[g], ptr[g + 1], zs, ci, 0, n, out[g, 1])
+
+
+@njit(cache=True, fastmath=FASTMATH)
+def add_product(dr, di, sr, si, x, real, imag, outr, outi):
+    """Add D(j ^ x) psi(j ^ x) to out(j) for one block, ``x`` lying inside the block."""
+    n = outr.shape[0]
+    run = x & -x if x else n
+    for base in range(0, n, run):
+        other = base ^ x
+        a = dr[other : other + run]
+        b = di[other : other + run]
+        c = sr[other : other + run]
+        d = si[other : other + run]
+        p = outr[base : base + run]
+        q = outi[base : base + run]
+        if real:
+            for k in range(run):
+                p[k] += a[k] * c[k]
+                q[k] += a[k] * d[k]
+        if imag:
+            for k in range(run):
+                p[k] -= b[k] * d[k]
+                q[k] += b[k] * c[k]
+
+
+@njit(cache=True, fastmath=FASTMATH)
+def apply_sum(n, xs, ptr, zs, cr, ci, kinds, table, re, im, outr, outi, buffer):
+    """Write H psi; ``kinds[g]`` has bit 1 if D_x has a real part, bit 2 if it has an imaginary one."""
+    size = re.shape[0]
+    for k in range(size):
+        outr[k] = 0.0
+        outi[k] = 0.0
+    bits = min(n, BLOCK)
+    block = 1 << bits
+    for g in range(xs.shape[0]):
+        x = xs[g]
+        real = kinds[g] & 1 != 0
+        imag = kinds[g] & 2 != 0
+        if table.shape[0]:
+            if x < block and n <= BLOCK:
+                add_product(table[g, 0], table[g, 1], re, im, x, real, imag, outr, outi)
+                continue
+            for high in range(0, size, block):
+                src = high ^ (x & ~(block - 1))
+                add_product(
+                    table[g, 0, src : src + block],
+                    table[g, 1, src : src + block],
+                    re[src : src + block],
+                    im[src : src + block],
+                    x & (block - 1),
+                    real,
+                    imag,
+                    outr[high : high + block],
+                    outi[high : high + block],
+                )
+            continue
+        dr = buffer[:block]
+        di = buffer[block : 2 * block]
+        for high in range(0, size, block):
+            src = high ^ (x & ~(block - 1))
+            if real:
+                diagonal_block(ptr[g], ptr[g + 1], zs, cr, src, bits, dr)
+            if imag:
+                diagonal_block(ptr[g], ptr[g + 1], zs, ci, src, bits, di)
+            add_product(
+                dr,
+                di,
+                re[src : src + block],
+                im[src : src + block],
+                x & (block - 1),
+                real,
+                imag,
+                outr[high : high + block],
+                outi[high : high + block],
+            )
+
+
+@njit(cache=True, fastmath=FASTMATH)
+def dot_product(dr, di, sr, si, tr, ti, x, real, imag):
+    """Return Re sum_i conj(psi(i ^ x)) D(i) psi(i) for one block; ``t`` is the block that holds i ^ x."""
+    n = sr.shape[0]
+    run = x & -x if x else n
+    total = 0.0
+    for base in range(0, n, run):
+        other = base ^ x
+        a = dr[base : base + run]
+        b = di[base : base + run]
+        c = sr[base : base + run]
+        d = si[base : base + run]
+        p = tr[other : other + run]
+        q = ti[other : other + run]
+        if real:
+            for k in range(run):
+                total += a[k] * (c[k] * p[k] + d[k] * q[k])
+        if imag:
+            for k in range(run):
+                total += b[k] * (c[k] * q[k] - d[k] * p[k])
+    return total
+
+
+@njit(cache=True, fastmath=FASTMATH)
+def expect_sum(n, xs, ptr, zs, cr, ci, kinds, table, re, im, buffer):
+    """Return <psi|H|psi> for Hermitian H."""
+    size = re.shape[0]
+    bits = min(n, BLOCK)
+    block = 1 << bits
+    total = 0.0
+    for g in range(xs.shape[0]):
+        x = xs[g]
+        real = kinds[g] & 1 != 0
+        imag = kinds[g] & 2 != 0
+        low = x & (block - 1)
+        dr = buffer[:block]
+        di = buffer[block : 2 * block]
+        for high in range(0, size, block):
+            dst = high ^ (x & ~(block - 1))
+            if table.shape[0]:
+                dr = table[g, 0, high : high + block]
+                di = table[g, 1, high : high + block]
+            else:
+                if real:
+                    diagonal_block(ptr[g], ptr[g + 1], zs, cr, high, bits, dr)
+                if imag:
+                    diagonal_block(ptr[g], ptr[g + 1], zs, ci, high, bits, di)
+            total += dot_product(
+                dr,
+                di,
+                re[high : high + block],
+                im[high : high + block],
+                re[dst : dst + block],
+                im[dst : dst + block],
+                low,
+                real,
+                imag,
+            )
+    return total
+
+
+@njit(cache=True)
+def run_apply(n, xs, ptr, zs, cr, ci, kinds, table, states, out):
+    """H psi for states (B, 2N) in re, im pairs."""
+    size = 1 << n
+    re = np.empty(size)
+    im = np.empty(size)
+    outr = np.empty(size)
+    outi = np.empty(size)
+    buffer = np.empty(2 << min(n, BLOCK))
+    for b in range(states.shape[0]):
+        for k in range(size):
+            re[k] = states[b, 2 * k]
+            im[k] = states[b, 2 * k + 1]
+        apply_sum(n, xs, ptr, zs, cr, ci, kinds, table, re, im, outr, outi, buffer)
+        for k in range(size):
+            out[b, 2 * k] = outr[k]
+            out[b, 2 * k + 1] = outi[k]
+
+
+@njit(cache=True)
+def run_expect(n, xs, ptr, zs, cr, ci, kinds, table, states, out):
+    """<psi|H|psi> for states (B, 2N) in re, im pairs."""
+    size = 1 << n
+    re = np.empty(size)
+    im = np.empty(size)
+    buffer = np.empty(2 << min(n, BLOCK))
+    for b in range(states.shape[0]):
+        for k in range(size):
+            re[k] = states[b, 2 * k]
+            im[k] = states[b, 2 * k + 1]
+        out[b] = expect_sum(n, xs, ptr, zs, cr, ci, kinds, table, re, im, buffer)

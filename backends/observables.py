@@ -1,0 +1,139 @@
+"""Pauli sums compiled for the statevector kernels: applied and averaged without a matrix."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from itertools import pairwise
+
+import numpy as np
+import numpy.typing as npt
+from qiskit.quantum_info import SparsePauliOp
+
+from qalgs.backends import kernels_pauli
+from qalgs.errors import InvalidInputError, invalid
+
+Floats = npt.NDArray[np.float64]
+Complexes = npt.NDArray[np.complex128]
+
+# Diagonals are tabulated up to this many entries in all (32 MiB).
+TABLE_ENTRIES = 1 << 22
+HERMITIAN_TOLERANCE = 1e-10
+
+
+class CompiledObservable:
+    """A Hermitian Pauli sum, grouped by X part.
+
+    Attributes:
+        num_qubits: Width n.
+        norm_bound: Sum of the absolute coefficients, an upper bound of the spectral norm.
+        operator: The merged terms, as a ``SparsePauliOp``.
+    """
+
+    def __init__(self, operator: SparsePauliOp) -> None:
+        simple = operator.simplify(atol=0.0, rtol=0.0)
+        self.operator = simple
+        self.num_qubits: int = operator.num_qubits
+        coeffs = np.asarray(simple.coeffs, dtype=np.complex128)
+        if not np.isfinite(coeffs).all():
+            bad = int(np.argmin(np.isfinite(coeffs)))
+            raise invalid(
+                f"observable coefficient of {simple.paulis[bad].to_label()}",
+                coeffs[bad],
+                "must be a finite number",
+            )
+        self.norm_bound = float(np.abs(coeffs).sum())
+        worst = int(np.argmax(np.abs(coeffs.imag)))
+        if abs(coeffs[worst].imag) > HERMITIAN_TOLERANCE * max(1.0, self.norm_bound):
+            raise InvalidInputError(
+                f"observable must be Hermitian, got coefficient {coeffs[worst]:.6g} of "
+                f"{simple.paulis[worst].to_label()}; use its real and imaginary parts as two observables"
+            )
+        weights = 1 << np.arange(self.num_qubits, dtype=np.int64)
+        x = simple.paulis.x.astype(np.int64) @ weights
+        z = simple.paulis.z.astype(np.int64) @ weights
+        factors = coeffs.real * 1j ** ((simple.paulis.x & simple.paulis.z).sum(axis=1) % 4)
+        order = np.lexsort((z, x))
+        x, z, factors = x[order], z[order], factors[order]
+        xs, starts = np.unique(x, return_index=True)
+        ptr = np.append(starts, len(x)).astype(np.int64)
+        cr, ci = np.ascontiguousarray(factors.real), np.ascontiguousarray(factors.imag)
+        cr[np.abs(cr) < 1e-15 * np.abs(factors)] = 0.0
+        ci[np.abs(ci) < 1e-15 * np.abs(factors)] = 0.0
+        kinds = np.array([np.any(cr[a:b]) + 2 * np.any(ci[a:b]) for a, b in pairwise(ptr)], dtype=np.int64)
+        size = 1 << self.num_qubits
+        table = np.empty((0, 2, 1))
+        if 2 * len(xs) * size <= TABLE_ENTRIES:
+            table = np.empty((len(xs), 2, size))
+            kernels_pauli.diagonal_tables(self.num_qubits, ptr, z, cr, ci, table)
+        self.core = (self.num_qubits, xs, ptr, z, cr, ci, kinds, table)
+
+    def _states(self, states: npt.ArrayLike) -> Complexes:
+        array = np.ascontiguousarray(np.atleast_2d(np.asarray(states, dtype=np.complex128)))
+        if array.ndim != 2 or array.shape[1] != 1 << self.num_qubits:
+            raise invalid(
+                "states", array.shape, f"must have shape (B, {1 << self.num_qubits}) for {self.num_qubits} qubits"
+            )
+        return array
+
+    def apply(self, states: npt.ArrayLike) -> Complexes:
+        """Return H psi for each state.
+
+        Args:
+            states: Shape (B, 2**n) or (2**n,).
+
+        Returns:
+            Shape (B, 2**n).
+        """
+        array = self._states(states)
+        out = np.empty_like(array)
+        kernels_pauli.run_apply(*self.core, array.view(np.float64), out.view(np.float64))
+        return out
+
+    def expectation(self, states: npt.ArrayLike) -> Floats:
+        """Return <psi|H|psi> for each state, shape (B,)."""
+        array = self._states(states)
+        out = np.empty(array.shape[0])
+        kernels_pauli.run_expect(*self.core, array.view(np.float64), out)
+        return out
+
+
+_CACHE: OrderedDict[tuple[bytes, ...], CompiledObservable] = OrderedDict()
+_CAPACITY = 256
+
+
+def compile_observable(observable: SparsePauliOp) -> CompiledObservable:
+    """Compile a Hermitian Pauli sum; the result is cached by content.
+
+    Args:
+        observable: A ``SparsePauliOp``, or anything ``SparsePauliOp`` accepts (a ``Pauli``, a label).
+
+    Raises:
+        ValueError: If it is not Hermitian or has a coefficient that is not finite.
+    """
+    if not isinstance(observable, SparsePauliOp):
+        if hasattr(observable, "to_sparse_list") and hasattr(observable, "num_qubits"):
+            observable = SparsePauliOp.from_sparse_observable(observable)
+        else:
+            try:
+                observable = SparsePauliOp(observable)
+            except Exception as error:
+                raise invalid("observable", observable, "must be a SparsePauliOp", "build one first") from error
+    paulis = observable.paulis
+    key = (paulis._x.tobytes(), paulis._z.tobytes(), paulis._phase.tobytes(), _coefficients(observable).tobytes())
+    found = _CACHE.get(key)
+    if found is not None and found.num_qubits == observable.num_qubits:
+        return found
+    built = CompiledObservable(observable)
+    _CACHE[key] = built
+    while len(_CACHE) > _CAPACITY:
+        _CACHE.popitem(last=False)
+    return built
+
+
+def _coefficients(observable: SparsePauliOp) -> Complexes:
+    coeffs = observable.coeffs
+    if coeffs.dtype == object:
+        raise invalid(
+            "observable coefficients", list(coeffs), "must be numbers", "bind them with assign_parameters first"
+        )
+    return coeffs
