@@ -121,7 +121,9 @@ def place(
     chip = Chip.of(device)
     qubits = chip.check_layout(layout, f"layout of job {name!r}")
     if observable.num_qubits != circuit.num_qubits:
-        raise invalid(f"observable of job {name!r}", observable.num_qubits, f"must act on {circuit.num_qubits} qubits")
+        raise invalid(
+            f"observable of job {name!r}", observable.num_qubits, f"must act on {circuit.num_qubits} qubits"
+        )
     native = to_layout(circuit, chip, qubits, optimization_level=optimization_level, seed=seed)
     if [p.name for p in native.parameters] != [p.name for p in circuit.parameters]:
         raise invalid(
@@ -219,14 +221,18 @@ class MergedStep:
     @property
     def circuits(self) -> list[QuantumCircuit]:
         """The circuits of all rounds in order, parameters bound."""
-        bound = {r: p.circuit.assign_parameters(v) for p in self.pubs for r, v in zip(p.rounds, p.values, strict=True)}
+        bound = {
+            r: p.circuit.assign_parameters(v) for p in self.pubs for r, v in zip(p.rounds, p.values, strict=True)
+        }
         return [bound[r] for r in range(self.num_rounds)]
 
     def sampler_pubs(self, shots: int) -> list[tuple[Any, ...]]:
         """Return the PUBs for a V2 sampler."""
         return [(p.circuit, p.values, shots) for p in self.pubs]
 
-    def split(self, data: Sequence[Any], shots: Mapping[str, int] | None = None) -> dict[str, tuple[Floats, Floats]]:
+    def split(
+        self, data: Sequence[Any], shots: Mapping[str, int] | None = None
+    ) -> dict[str, tuple[Floats, Floats]]:
         """Take the counts of a submission apart.
 
         Args:
@@ -254,9 +260,7 @@ class MergedStep:
                     mean, variance = job.bases[b].estimate(array[row, :wanted])
                     sums[j][r // len(job.bases)] += mean
                     variances[j][r // len(job.bases)] += variance
-        return {
-            job.name: (total, np.sqrt(v)) for job, total, v in zip(self.jobs, sums, variances, strict=True)
-        }
+        return {job.name: (total, np.sqrt(v)) for job, total, v in zip(self.jobs, sums, variances, strict=True)}
 
     def combine(self, probabilities: Mapping[tuple[int, int], Floats]) -> dict[str, Floats]:
         """Return ⟨H⟩ by job, shapes (m_j,), from exact outcome probabilities by ``(round, job index)``."""
@@ -270,7 +274,9 @@ class MergedStep:
 def _register(data: Any, name: str, job: str) -> NDArray[np.uint8]:
     found = getattr(data, name, None)
     if found is None:
-        raise InvalidInputError(f"the result of job {job!r} must hold register {name}, got none; run the step again")
+        raise InvalidInputError(
+            f"the result of job {job!r} must hold register {name}, got none; run the step again"
+        )
     return np.asarray(found.array, dtype=np.uint8)
 
 
@@ -361,7 +367,9 @@ def _check_gates(jobs: Sequence[Placed], chip: Chip) -> None:
     for job in jobs:
         circuit = job.circuit
         if circuit.num_qubits != len(job.layout):
-            raise invalid(f"circuit of job {job.name!r}", circuit.num_qubits, f"must have {len(job.layout)} qubits")
+            raise invalid(
+                f"circuit of job {job.name!r}", circuit.num_qubits, f"must have {len(job.layout)} qubits"
+            )
         place_of = {qubit: job.layout[i] for i, qubit in enumerate(circuit.qubits)}
         for item in circuit.data:
             name, where = item.operation.name, [place_of[q] for q in item.qubits]

@@ -1,0 +1,254 @@
+"""Ways to run a merged step: Qiskit's backend interface, Aer, the runtime's local testing mode, IBM's machines."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from qalgs.errors import invalid
+
+from .merge import MergedStep
+from .submission import Finder, Job
+
+Mode = Literal["job", "session", "batch"]
+
+_MOST_SIMULATED = 24
+_MOST_EXACT = 11
+_TAG = "qalgs:"
+
+
+class _Together:
+    """Several local jobs that answer as one."""
+
+    def __init__(self, jobs: Sequence[Any]) -> None:
+        self._jobs = list(jobs)
+
+    def job_id(self) -> str:
+        return str(self._jobs[0].job_id())
+
+    def in_final_state(self) -> bool:
+        return all(job.in_final_state() for job in self._jobs)
+
+    def result(self) -> list[Any]:
+        return [pub.data for job in self._jobs for pub in job.result()]
+
+    def cancel(self) -> None:
+        for job in self._jobs:
+            job.cancel()
+
+
+class Sampling:
+    """A way to run a merged step; this one is the ``BackendV2`` interface by Qiskit's own sampler.
+
+    Args:
+        backend: The backend.
+    """
+
+    kind = "backend"
+    finder: Finder | None = None
+
+    def __init__(self, backend: Any) -> None:
+        self.backend = backend
+
+    def send(self, merged: MergedStep, shots: int, seeds: Sequence[int], tag: str) -> Job:
+        """Send all rounds; the returned job's result is the list of PUB data."""
+        from qiskit.primitives import BackendSamplerV2
+
+        jobs = []
+        for pub, seed in zip(merged.sampler_pubs(shots), seeds, strict=True):
+            # One run per circuit: within a run, simulators give every PUB the same random numbers.
+            sampler = BackendSamplerV2(backend=self.backend, options={"seed_simulator": seed})
+            jobs.append(sampler.run([pub]))
+        return _Together(jobs)
+
+    def check_size(self, merged: MergedStep) -> None:
+        """Refuse what a simulator could not hold."""
+        active = sum(len(job.layout) for job in merged.jobs)
+        if active > _MOST_SIMULATED:
+            raise invalid(
+                f"qubits of a merged circuit on simulator {self.backend.name}",
+                active,
+                f"must be at most {_MOST_SIMULATED}",
+                "simulate the jobs on their own qubits (the default executor), which is equivalent",
+            )
+
+    def probabilities(self, merged: MergedStep) -> dict[tuple[int, int], NDArray[np.float64]]:
+        """Return exact outcome probabilities of each job's bits by ``(round, job index)``."""
+        raise invalid(
+            "shots",
+            0,
+            f"must be positive on {self.backend.name}",
+            "only an Aer density matrix is exact",
+        )
+
+    def close(self) -> None:
+        """Release what was opened."""
+
+
+class _Aer(Sampling):
+    """An ``AerSimulator``; without shots, density matrix and readout errors are carried through exactly."""
+
+    kind = "aer"
+
+    def probabilities(self, merged: MergedStep) -> dict[tuple[int, int], NDArray[np.float64]]:
+        from qiskit_aer import AerSimulator
+
+        active = sum(len(job.layout) for job in merged.jobs)
+        if active > _MOST_EXACT:
+            raise invalid(
+                "qubits of a merged exact simulation",
+                active,
+                f"must be at most {_MOST_EXACT}",
+                "use shots, or simulate the jobs on their own qubits (the default executor)",
+            )
+        noise = self.backend.options.noise_model
+        engine = AerSimulator(method="density_matrix", noise_model=noise)
+        circuits, places = [], []
+        for pub in merged.pubs:
+            for row, r in zip(pub.values, pub.rounds, strict=True):
+                circuit = pub.circuit.assign_parameters(row)
+                circuit.remove_final_measurements()
+                for j, b in pub.parts:
+                    job = merged.jobs[j]
+                    read = [job.layout[q] for q in job.bases[b].measured]
+                    circuit.save_probabilities(read, label=f"p{j}")
+                    places.append((len(circuits), r, j, read))
+                circuits.append(circuit)
+        result = engine.run(circuits, shots=1).result()
+        flips = _readout(noise)
+        return {
+            (r, j): _confuse(np.asarray(result.data(c)[f"p{j}"]), [flips.get(q) for q in read])
+            for c, r, j, read in places
+        }
+
+
+def _readout(noise: Any) -> dict[int, NDArray[np.float64]]:
+    """Return the assignment matrices ``A[true, read]`` of single qubits in an Aer noise model."""
+    if noise is None:
+        return {}
+    local = {}
+    for qubits, error in noise._local_readout_errors.items():
+        where = (qubits,) if isinstance(qubits, int) else tuple(qubits)
+        if len(where) != 1:
+            raise invalid("readout errors", list(where), "must be of single qubits", "use shots")
+        local[int(where[0])] = np.asarray(error.probabilities, dtype=np.float64)
+    return local
+
+
+def _confuse(
+    probabilities: NDArray[np.float64], matrices: Sequence[NDArray[np.float64] | None]
+) -> NDArray[np.float64]:
+    """Apply assignment matrices bit by bit, bit 0 being the least significant digit of the outcome."""
+    w = len(matrices)
+    tensor = probabilities.reshape((2,) * w)
+    for bit, matrix in enumerate(matrices):
+        if matrix is not None:
+            axis = w - 1 - bit
+            tensor = np.moveaxis(np.tensordot(matrix, tensor, axes=([0], [axis])), 0, axis)
+    return tensor.reshape(-1)
+
+
+class _Local(Sampling):
+    """A fake backend in the runtime's local testing mode."""
+
+    kind = "local"
+
+    def send(self, merged: MergedStep, shots: int, seeds: Sequence[int], tag: str) -> Job:
+        from qiskit_ibm_runtime.executor_sampler import Sampler
+
+        jobs = []
+        for pub, seed in zip(merged.sampler_pubs(shots), seeds, strict=True):
+            # Local mode starts every circuit of a submission at the same seed; each gets its own here.
+            options = {"simulator": {"seed_simulator": seed, "angle_decimals": 14}}
+            with _quiet():
+                jobs.append(Sampler(mode=self.backend, options=options).run([pub]))
+        return _Together(jobs)
+
+
+class _Ibm(Sampling):
+    """An IBM machine through the runtime: single jobs, a session, or a batch, opened when first used."""
+
+    kind = "ibm"
+
+    def __init__(self, backend: Any, mode: Mode, sampler: Callable[..., Any] | None = None) -> None:
+        super().__init__(backend)
+        self.mode = mode
+        self.finder = self
+        self._sampler, self._opened = sampler, None
+
+    def send(self, merged: MergedStep, shots: int, seeds: Sequence[int], tag: str) -> Job:
+        if self._sampler is None:
+            from qiskit_ibm_runtime.executor_sampler import Sampler
+
+            self._sampler = Sampler
+        sampler = self._sampler(mode=self._open(), options={"environment": {"job_tags": [_TAG + tag]}})
+        return _Data(sampler.run(merged.sampler_pubs(shots)))
+
+    def check_size(self, merged: MergedStep) -> None:
+        """A machine holds its own qubits."""
+
+    def fetch(self, remote: str) -> Job:
+        return _Data(self.backend.service.job(remote))
+
+    def find(self, tag: str) -> Job | None:
+        held = self.backend.service.jobs(job_tags=[_TAG + tag], limit=1, backend_name=self.backend.name)
+        return _Data(held[0]) if held else None
+
+    def close(self) -> None:
+        if self._opened is not None:
+            self._opened.close()
+            self._opened = None
+
+    def _open(self) -> Any:
+        if self.mode == "job":
+            return self.backend
+        if self._opened is None:
+            from qiskit_ibm_runtime import Batch, Session
+
+            self._opened = Session(backend=self.backend) if self.mode == "session" else Batch(backend=self.backend)
+        return self._opened
+
+
+class _Data:
+    """A runtime job whose result is the list of PUB data."""
+
+    def __init__(self, job: Any) -> None:
+        self._job = job
+
+    def job_id(self) -> str:
+        return str(self._job.job_id())
+
+    def in_final_state(self) -> bool:
+        return bool(self._job.in_final_state())
+
+    def result(self) -> list[Any]:
+        return [pub.data for pub in self._job.result()]
+
+    def cancel(self) -> None:
+        self._job.cancel()
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """Hide the runtime's remark that local testing mode has no effect on some options."""
+    import warnings
+
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message=".*no effect in local testing mode.*")
+        yield
+
+
+def open_sampling(backend: Any, mode: Mode = "job") -> Sampling:
+    """Return the way that fits a backend."""
+    module = type(backend).__module__
+    if module.startswith("qiskit_aer"):
+        return _Aer(backend)
+    if module.startswith("qiskit_ibm_runtime.fake_provider"):
+        return _Local(backend)
+    if module.startswith("qiskit_ibm_runtime"):
+        return _Ibm(backend, mode)
+    return Sampling(backend)
