@@ -39,6 +39,7 @@ class MergedExecutor(Executor):
         retry: Attempts, pauses and time-out.
         buffer: Hops between any two co-located jobs, checked for every submission.
         optimization_level: Qiskit's, for the translation of each job to its region.
+        sampling: How merged circuits are run; by default what fits the backend.
         clock: Where time comes from; for tests.
         faults: Called before a submission and before its result is taken; for tests.
 
@@ -54,6 +55,7 @@ class MergedExecutor(Executor):
         retry: Retry | None = None,
         buffer: int = 0,
         optimization_level: int = 1,
+        sampling: Sampling | None = None,
         clock: Clock | None = None,
         faults: Faults | None = None,
     ) -> None:
@@ -66,7 +68,7 @@ class MergedExecutor(Executor):
         self.backend: Any = load_backend(backend)
         self.mode, self.buffer = mode, buffer
         self.chip = Chip.of(self.backend.target)
-        self._device: Sampling = open_sampling(self.backend, mode)
+        self._device = sampling or open_sampling(self.backend, mode)
         self._submission = Submission(retry=retry, clock=clock, finder=self._device.finder, faults=faults)
         self._level = optimization_level
         self._placed: dict[tuple[Any, ...], tuple[Any, Placed]] = {}

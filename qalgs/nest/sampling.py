@@ -89,7 +89,7 @@ class Sampling:
         """Release what was opened."""
 
 
-class _Aer(Sampling):
+class AerSampling(Sampling):
     """An ``AerSimulator``; without shots, density matrix and readout errors are carried through exactly."""
 
     kind = "aer"
@@ -107,7 +107,8 @@ class _Aer(Sampling):
             )
         noise = self.backend.options.noise_model
         engine = AerSimulator(method="density_matrix", noise_model=noise)
-        circuits, places = [], []
+        circuits: list[Any] = []
+        places: list[tuple[int, int, int, list[int]]] = []
         for pub in merged.pubs:
             for row, r in zip(pub.values, pub.rounds, strict=True):
                 circuit = pub.circuit.assign_parameters(row)
@@ -152,7 +153,7 @@ def _confuse(
     return tensor.reshape(-1)
 
 
-class _Local(Sampling):
+class LocalSampling(Sampling):
     """A fake backend in the runtime's local testing mode."""
 
     kind = "local"
@@ -169,7 +170,7 @@ class _Local(Sampling):
         return _Together(jobs)
 
 
-class _Ibm(Sampling):
+class IbmSampling(Sampling):
     """An IBM machine through the runtime: single jobs, a session, or a batch, opened when first used."""
 
     kind = "ibm"
@@ -246,9 +247,9 @@ def open_sampling(backend: Any, mode: Mode = "job") -> Sampling:
     """Return the way that fits a backend."""
     module = type(backend).__module__
     if module.startswith("qiskit_aer"):
-        return _Aer(backend)
+        return AerSampling(backend)
     if module.startswith("qiskit_ibm_runtime.fake_provider"):
-        return _Local(backend)
+        return LocalSampling(backend)
     if module.startswith("qiskit_ibm_runtime"):
-        return _Ibm(backend, mode)
+        return IbmSampling(backend, mode)
     return Sampling(backend)
