@@ -1,1 +1,87 @@
-__all__: list[str] = []
+from .campaign import Campaign as Campaign
+from .chip import Chip as Chip
+from .convergence import Convergence as Convergence
+from .esp import esp as esp
+from .esp import gate_counts as gate_counts
+from .executor import Executor as Executor
+from .executor import LocalExecutor as LocalExecutor
+from .jobs import Job as Job
+from .layouts import Layout as Layout
+from .layouts import LayoutCatalogue as LayoutCatalogue
+from .ledger import Ledger as Ledger
+from .metrics import Interval as Interval
+from .metrics import bootstrap as bootstrap
+from .packing import Packing as Packing
+from .packing import pack as pack
+from .result import CampaignResult as CampaignResult
+from .result import JobResult as JobResult
+from .schedules import Cosine as Cosine
+from .schedules import Custom as Custom
+from .schedules import Flat as Flat
+from .schedules import InvertedReLU as InvertedReLU
+from .schedules import InvertedV as InvertedV
+from .schedules import Linear as Linear
+from .schedules import Schedule as Schedule
+from .schedules import Step as Step
+from .schedules import VShape as VShape
+from .schedules import make_schedule as make_schedule
+from .strategies import BestMap as BestMap
+from .strategies import BestMapRestarts as BestMapRestarts
+from .strategies import Nest as Nest
+from .strategies import NestJump as NestJump
+from .strategies import Qoncord as Qoncord
+from .strategies import RandomMap as RandomMap
+from .strategies import Reversed as Reversed
+from .strategies import Strategy as Strategy
+from .strategies import make_strategy as make_strategy
+from .training import ExploreRefine as ExploreRefine
+from .training import Restarts as Restarts
+from .training import SingleRun as SingleRun
+from .usage import Rates as Rates
+from .walk import QubitWalk as QubitWalk
+from .walk import WalkStep as WalkStep
+
+__all__ = [
+    "BestMap",
+    "BestMapRestarts",
+    "Campaign",
+    "CampaignResult",
+    "Chip",
+    "Convergence",
+    "Cosine",
+    "Custom",
+    "Executor",
+    "ExploreRefine",
+    "Flat",
+    "Interval",
+    "InvertedReLU",
+    "InvertedV",
+    "Job",
+    "JobResult",
+    "Layout",
+    "LayoutCatalogue",
+    "Ledger",
+    "Linear",
+    "LocalExecutor",
+    "Nest",
+    "NestJump",
+    "Packing",
+    "Qoncord",
+    "QubitWalk",
+    "RandomMap",
+    "Rates",
+    "Restarts",
+    "Reversed",
+    "Schedule",
+    "SingleRun",
+    "Step",
+    "Strategy",
+    "VShape",
+    "WalkStep",
+    "bootstrap",
+    "esp",
+    "gate_counts",
+    "make_schedule",
+    "make_strategy",
+    "pack",
+]

@@ -1,26 +1,27 @@
 """Where evaluations come from: one face for local noise simulation and for submissions to a machine.
 
 A campaign hands over all points that its jobs want at this step, as :class:`Request` objects, and gets a
-:class:`Reading` for each. :class:`LocalExecutor` simulates each job on its own qubits alone, which is exact as long
-as noise factorises over disjoint regions; the merged executor sends one circuit per measurement basis for all jobs.
+:class:`Reading` for each. :class:`LocalExecutor` simulates each job on its own qubits alone, which is exact as
+long as noise factorises over disjoint regions; :class:`qalgs.nest.machine.MergedExecutor` sends one circuit per
+measurement basis for all jobs.
 """
 
 from __future__ import annotations
 
-import threading
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from qalgs.errors import invalid
 from qalgs.parallel import resolve_jobs
 from qalgs.seeds import keyed
 
 from .jobs import Job
+from .merge import place
 
 if TYPE_CHECKING:
     from qalgs.backends import DeviceSnapshot
@@ -78,7 +79,7 @@ class Reading:
 
 
 class Executor(ABC):
-    """Makes evaluations; what it needs is fixed when it is built, what it draws depends on the request's key alone."""
+    """Makes evaluations; what it draws at random depends on the request's key alone."""
 
     @abstractmethod
     def evaluate(self, requests: Sequence[Request], *, seed: int, step: str) -> list[Reading]:
@@ -101,20 +102,126 @@ class Executor(ABC):
         """Release threads and sessions."""
 
 
-def pauli_bases(job: Job) -> list[Any]:
-    """Return the observable split into groups that one measurement basis serves (qubit-wise commuting)."""
-    from qiskit.quantum_info import SparsePauliOp
+class Crosstalk(Protocol):
+    """What co-located jobs do to each other's gates."""
 
-    op = job.observable.simplify(atol=0)
-    weights = np.any(op.paulis.x | op.paulis.z, axis=1)
-    if not weights.any():
-        return []
-    measured = SparsePauliOp(op.paulis[weights], op.coeffs[weights])
-    return list(measured.group_commuting(qubit_wise=True))
+    def inflation(
+        self, snapshot: DeviceSnapshot, layout: tuple[int, ...], neighbours: Sequence[tuple[int, ...]]
+    ) -> Mapping[Any, float]:
+        """Return factors on gate errors, as :meth:`DeviceSnapshot.inflate` takes them."""
+
+    def describe(self) -> Mapping[str, Any]:
+        """Return what determines the factors, as JSON values."""
 
 
-def constant_part(job: Job) -> float:
-    """Return the coefficient of the identity in the observable."""
-    op = job.observable
-    bare = ~np.any(op.paulis.x | op.paulis.z, axis=1)
-    return float(np.sum(np.real(op.coeffs[bare])))
+class Bench:
+    """One job on one layout, ready to be evaluated: translated once, simulated on its own qubits alone.
+
+    Args:
+        job: The job.
+        layout: Physical qubits by logical qubit.
+        snapshot: The device.
+        inflation: Factors on gate errors.
+        engine: As in :class:`qalgs.backends.NoisyEstimator`.
+    """
+
+    def __init__(
+        self,
+        job: Job,
+        layout: tuple[int, ...],
+        snapshot: DeviceSnapshot,
+        *,
+        inflation: Mapping[Any, float] | None = None,
+        engine: str = "auto",
+    ) -> None:
+        from qalgs.backends import NoisyEstimator
+
+        self.job = job
+        placed = place(job.name, job.circuit, job.observable, layout, snapshot)
+        self.circuit, self.observable, self.bases = placed.circuit, placed.observable, len(placed.bases)
+        self.estimator = NoisyEstimator(snapshot, layout, engine=engine, inflation=dict(inflation or {}) or None)
+
+    def exact(self, points: Array, seed: int = 0) -> Array:
+        """Return the noisy ⟨H⟩ without shot noise, shape (m,); ``seed`` is for sizes that need trajectories."""
+        pub = (self.circuit, self.observable, points)
+        result = self.estimator.run([pub], precision=0.0, seed=keyed(seed, "exact")).result()
+        return np.asarray(result[0].data.evs, dtype=np.float64).reshape(len(points))
+
+    def measure(self, request: Request, seed: int) -> Reading:
+        """Make one evaluation with the random stream that belongs to it."""
+        if request.gradient:
+            value, slope = self.estimator.gradient(self.circuit, self.observable, request.point)
+            return Reading(value=float(value), std=0.0, shots=0, gradient=np.asarray(slope))
+        options: dict[str, Any] = {"shots": request.shots} if request.shots else {"precision": 0.0}
+        pub = (self.circuit, self.observable, request.point)
+        data = self.estimator.run([pub], seed=keyed(seed, *request.key), **options).result()[0].data
+        return Reading(value=float(data.evs), std=float(data.stds), shots=request.shots * self.bases)
+
+
+class LocalExecutor(Executor):
+    """Simulates every job on its own qubits; exact for co-located jobs whose noise factorises.
+
+    Args:
+        snapshot: The device.
+        engine: As in :class:`qalgs.backends.NoisyEstimator`.
+        crosstalk: Factors on gate errors by co-tenants; None is none.
+        n_jobs: Threads over the jobs of a step; the numbers do not depend on it.
+    """
+
+    def __init__(
+        self,
+        snapshot: DeviceSnapshot,
+        *,
+        engine: str = "auto",
+        crosstalk: Crosstalk | None = None,
+        n_jobs: int | None = 1,
+    ) -> None:
+        self.snapshot, self.engine, self.crosstalk = snapshot, engine, crosstalk
+        self._workers = resolve_jobs(n_jobs)
+        self._benches: dict[str, tuple[object, Bench]] = {}
+        self._pool: ThreadPoolExecutor | None = None
+
+    def describe(self) -> Mapping[str, Any]:
+        """Return what determines the numbers, as JSON values."""
+        crosstalk = None if self.crosstalk is None else dict(self.crosstalk.describe())
+        return {"name": "local", "engine": self.engine, "crosstalk": crosstalk}
+
+    def evaluate(self, requests: Sequence[Request], *, seed: int, step: str) -> list[Reading]:
+        """Make all evaluations of one step."""
+        groups: dict[str, list[int]] = {}
+        for row, request in enumerate(requests):
+            groups.setdefault(request.job.name, []).append(row)
+
+        def work(rows: list[int]) -> list[Reading]:
+            bench = self.bench(requests[rows[0]])
+            return [bench.measure(requests[row], seed) for row in rows]
+
+        parts = list(groups.values())
+        if self._workers > 1 and len(parts) > 1:
+            if self._pool is None:
+                self._pool = ThreadPoolExecutor(self._workers, thread_name_prefix="qalgs-step")
+            made = list(self._pool.map(work, parts))
+        else:
+            made = [work(rows) for rows in parts]
+        readings = {
+            row: r for rows, found in zip(parts, made, strict=True) for row, r in zip(rows, found, strict=True)
+        }
+        return [readings[row] for row in range(len(requests))]
+
+    def bench(self, request: Request) -> Bench:
+        """Return the job on its layout; the latest one of each job is kept."""
+        factors: Mapping[Any, float] = {}
+        if self.crosstalk is not None and request.neighbours:
+            factors = self.crosstalk.inflation(self.snapshot, request.layout, request.neighbours)
+        key = (request.layout, tuple(sorted(factors.items(), key=str)))
+        held = self._benches.get(request.job.name)
+        if held is None or held[0] != key or held[1].job is not request.job:
+            bench = Bench(request.job, request.layout, self.snapshot, inflation=factors, engine=self.engine)
+            held = self._benches[request.job.name] = (key, bench)
+        return held[1]
+
+    def close(self) -> None:
+        """End the threads."""
+        if self._pool is not None:
+            self._pool.shutdown()
+            self._pool = None

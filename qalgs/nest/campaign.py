@@ -1,0 +1,361 @@
+"""A campaign: co-located jobs trained cycle by cycle on one chip, every evaluation in the ledger before it counts.
+
+:meth:`Campaign.iter_run` is the one loop; :meth:`Campaign.run` collects its events, the command line prints them.
+All jobs run their cycle c at the same time, on layouts that keep the buffer, and one *step* evaluates the next
+points of all of them in one submission. Randomness belongs to (job, cycle, evaluation), so neither the number of
+workers nor an interruption can change a number.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from qalgs.errors import LedgerError, invalid
+from qalgs.optimizers import COBYLA, Optimizer
+from qalgs.results import versions
+from qalgs.seeds import Seed, root_seed
+
+from .campaign_maps import Tenant, requests_of, settle
+from .chip import Chip
+from .convergence import Convergence
+from .events import CampaignFinished, CampaignStarted, CycleFinished, CycleStarted, Evaluated, Event
+from .executor import Executor, LocalExecutor, Reading, Request
+from .jobs import Job, check_names
+from .layouts import LayoutCatalogue
+from .ledger import Evaluation, Ledger
+from .regions import check_buffer
+from .requests import Request as Tenancy
+from .result import CampaignResult, collect
+from .schedules import Flat
+from .strategies import Nest, Strategy, make_strategy
+from .trainee import Settled, Trainee
+from .walk import WalkStep
+
+if TYPE_CHECKING:
+    from qiskit.providers import BackendV2
+
+    from qalgs.backends import DeviceSnapshot
+
+
+class Campaign:
+    """Jobs, a device, a strategy and a seed.
+
+    Args:
+        jobs: The jobs; their own strategy, optimiser, cycles, evaluations and shots win over the campaign's.
+        snapshot: The device: a snapshot, a backend, or a name for :func:`qalgs.backends.load_backend`. May be left
+            out when the strategy's walk has a catalogue (its device then) or an executor brings one.
+        strategy: Map and optimiser schedules, :func:`Nest` by default, or a name.
+        optimizer: The minimiser with its step schedule.
+        shots: Shots per measurement basis and evaluation; 0 is exact.
+        evaluations: Evaluations per cycle and job.
+        buffer: Idle qubits between two jobs, in every cycle.
+        crosstalk: A model of what co-tenants do to each other, see :mod:`qalgs.nest.crosstalk`; None is none.
+        convergence: The stopping rule, the same for all jobs and strategies.
+        seed: Root seed.
+        ledger: The ledger or its path; None keeps it in memory.
+        executor: Where evaluations come from; local noise simulation by default.
+        catalogues: Ready layout catalogues by job name.
+        n_jobs: Threads for the evaluations of one step; the numbers do not depend on it.
+
+    Raises:
+        InvalidInputError: If anything breaks a rule; nothing has been written then.
+
+    Example:
+        >>> from qalgs.nest import Campaign, Job, Nest  # doctest: +SKIP
+        >>> Campaign([job], "fake_brisbane", strategy=Nest(), seed=7).run().table()  # doctest: +SKIP
+    """
+
+    def __init__(
+        self,
+        jobs: Sequence[Job] | Job,
+        snapshot: DeviceSnapshot | BackendV2 | str | None = None,
+        *,
+        strategy: Strategy | str | None = None,
+        optimizer: Optimizer | None = None,
+        shots: int = 1024,
+        evaluations: int = 72,
+        buffer: int = 1,
+        crosstalk: Any = None,
+        convergence: Convergence | None = None,
+        seed: Seed = None,
+        ledger: Ledger | str | os.PathLike[str] | None = None,
+        executor: Executor | None = None,
+        catalogues: Mapping[str, LayoutCatalogue] | None = None,
+        n_jobs: int | None = 1,
+    ) -> None:
+        self.jobs = (jobs,) if isinstance(jobs, Job) else tuple(jobs)
+        for job in self.jobs:
+            if not isinstance(job, Job):
+                raise TypeError(f"jobs must hold Job objects, got {type(job).__name__}")
+        check_names([job.name for job in self.jobs])
+        for name, value, least in (("shots", shots, 0), ("evaluations", evaluations, 1)):
+            if isinstance(value, bool) or int(value) != value or value < least:
+                raise invalid(name, value, f"must be an int of at least {least}")
+        self.strategy = Nest() if strategy is None else make_strategy(strategy)
+        self.optimizer = COBYLA(rhobeg=(1.0, 0.1)) if optimizer is None else optimizer
+        if not isinstance(self.optimizer, Optimizer):
+            raise TypeError(f"optimizer must be an Optimizer such as COBYLA(), got {type(optimizer).__name__}")
+        self.shots, self.evaluations, self.buffer = int(shots), int(evaluations), check_buffer(buffer)
+        self.crosstalk = crosstalk
+        self.convergence = convergence or Convergence()
+        self.seed = root_seed(seed)
+        self.snapshot = _device(snapshot, self.strategy)
+        self._ledger = ledger
+        self._catalogues = catalogues
+        self._executor = executor
+        self.n_jobs = n_jobs
+        self.settled = tuple(self._settle(job) for job in self.jobs)
+
+    def _settle(self, job: Job) -> Settled:
+        strategy = job.strategy or self.strategy
+        cycles = job.cycles or strategy.length
+        fixed = strategy.maps.cycles
+        if fixed is not None and cycles != fixed:
+            from .strategies import Scheduled, with_cycles
+
+            if isinstance(strategy.maps, Scheduled):
+                with_cycles(strategy.maps.schedule, cycles)
+        optimizer = job.optimizer or self.optimizer
+        if optimizer.needs_gradient and (job.shots if job.shots is not None else self.shots):
+            raise invalid(
+                f"job {job.name!r}: optimizer",
+                type(optimizer).__name__,
+                "must not need gradients when values carry shot noise",
+                "use COBYLA or SPSA, or shots = 0",
+            )
+        return Settled(
+            job=job,
+            strategy=strategy,
+            optimizer=optimizer,
+            cycles=cycles,
+            evaluations=job.evaluations or self.evaluations,
+            shots=self.shots if job.shots is None else job.shots,
+        )
+
+    @cached_property
+    def tenants(self) -> tuple[Tenant, ...]:
+        """The jobs as the chip sees them."""
+        return tuple(
+            Tenant(
+                name=s.job.name,
+                circuit=s.job.circuit,
+                observable=s.job.observable,
+                maps=s.strategy.maps,
+                schedule=Flat(s.cycles),
+            )
+            for s in self.settled
+        )
+
+    @cached_property
+    def tenancies(self) -> list[Tenancy]:
+        """The jobs with their layout catalogues and targets."""
+        return requests_of(self.tenants, self.snapshot, self.seed, self._catalogues)
+
+    @cached_property
+    def steps(self) -> list[list[WalkStep]]:
+        """The layouts by job and cycle; a pure function of the campaign."""
+        return settle(self.tenants, self.tenancies, Chip.of(self.snapshot), self.buffer, self.seed)
+
+    @cached_property
+    def executor(self) -> Executor:
+        """Where evaluations come from."""
+        if self._executor is not None:
+            return self._executor
+        return LocalExecutor(self.snapshot, crosstalk=self.crosstalk, n_jobs=self.n_jobs)
+
+    @cached_property
+    def spec(self) -> dict[str, Any]:
+        """Everything that determines the numbers, as JSON values; its hash names the campaign."""
+        return {
+            "format": 1,
+            "device": {"name": self.snapshot.name, "fingerprint": self.snapshot.fingerprint},
+            "buffer": self.buffer,
+            "seed": self.seed,
+            "executor": dict(self.executor.describe()),
+            "stop": [self.convergence.window, self.convergence.tolerance, self.convergence.least]
+            if self.convergence.stop
+            else None,
+            "jobs": [
+                {
+                    **s.job.describe(),
+                    "strategy": s.strategy.describe(s.optimizer, s.cycles),
+                    "evaluations": s.evaluations,
+                    "shots": s.shots,
+                }
+                for s in self.settled
+            ],
+        }
+
+    @property
+    def budget(self) -> int:
+        """The largest number of evaluations."""
+        return sum(s.budget for s in self.settled)
+
+    def run(self, callback: Callable[[Event], None] | None = None) -> CampaignResult:
+        """Run to the end and return the result.
+
+        Args:
+            callback: Called with every event.
+
+        Raises:
+            InfeasibleError: If the jobs do not fit on the chip together; nothing has been written then.
+            LedgerError: If the ledger belongs to another campaign or cannot be written.
+        """
+        for event in self.iter_run():
+            if callback is not None:
+                callback(event)
+            if isinstance(event, CampaignFinished):
+                return event.result
+        raise LedgerError("the campaign ended without a result; resume it")
+
+    def iter_run(self) -> Iterator[Event]:
+        """Run, yielding typed events; closing the generator early loses nothing that was yielded."""
+        steps = self.steps
+        with ExitStack() as stack:
+            shared = isinstance(self._ledger, Ledger)
+            ledger = self._ledger if isinstance(self._ledger, Ledger) else Ledger(self._ledger or ":memory:")
+            if not shared:
+                stack.callback(ledger.close)
+            campaign = ledger.open_campaign(self.spec, versions(), alone=not shared)
+            self.executor.attach(ledger, campaign)
+            trainees = [
+                Trainee(settled=s, steps=steps[j], seed=self.seed, convergence=self.convergence)
+                for j, s in enumerate(self.settled)
+            ]
+            for trainee in trainees:
+                stack.callback(trainee.close)
+            if self._executor is None:
+                stack.callback(self.executor.close)
+            yield CampaignStarted(
+                campaign=campaign,
+                device=self.snapshot.name,
+                jobs=tuple(job.name for job in self.jobs),
+                cycles=tuple(s.cycles for s in self.settled),
+                budget=self.budget,
+                recorded=ledger.count(campaign),
+            )
+            done = 0
+            for cycle in range(max(s.cycles for s in self.settled)):
+                active = [t for t in trainees if cycle < t.settled.cycles]
+                yield from self._begin(active, cycle, ledger, campaign)
+                for events in self._cycle(active, cycle, ledger, campaign):
+                    for event in events:
+                        done += 1
+                        yield _numbered(event, done)
+                yield from self._finish(active, cycle)
+            yield CampaignFinished(result=collect(self, ledger, campaign))
+
+    def _begin(self, active: Sequence[Trainee], cycle: int, ledger: Ledger, campaign: str) -> Iterator[Event]:
+        for trainee in active:
+            step = trainee.begin(cycle, ledger.evaluations(campaign, trainee.name, cycle))
+            entry = {"layout": list(step.layout), "target": step.target, "esp": step.esp, "move": step.kind}
+            ledger.record_cycle(campaign, trainee.name, cycle, entry)
+            yield CycleStarted(
+                job=trainee.name,
+                cycle=cycle,
+                cycles=trainee.settled.cycles,
+                layout=tuple(step.layout),
+                target=step.target,
+                esp=step.esp,
+                move=step.kind,
+            )
+
+    def _cycle(
+        self, active: Sequence[Trainee], cycle: int, ledger: Ledger, campaign: str
+    ) -> Iterator[list[Evaluated]]:
+        """Yield the events of each step of the cycle, all of them recorded."""
+        layouts = {t.name: tuple(t.steps[cycle].layout) for t in active}
+        step = 0
+        while wanting := [t for t in active if t.wants]:
+            asked: list[tuple[Trainee, list[Request], list[Reading | None]]] = []
+            for trainee in wanting:
+                others = tuple(layout for name, layout in layouts.items() if name != trainee.name)
+                requests = trainee.requests(others)
+                asked.append((trainee, requests, [trainee.remembered(q) for q in requests]))
+            missing = [
+                q for _, requests, found in asked for q, r in zip(requests, found, strict=True) if r is None
+            ]
+            fresh = self._evaluate(missing, f"{cycle}/{step}", ledger, campaign)
+            yield [event for part in asked for event in self._take(*part, fresh)]
+            step += 1
+
+    def _evaluate(
+        self, missing: Sequence[Request], step: str, ledger: Ledger, campaign: str
+    ) -> dict[tuple[str | int, ...], Reading]:
+        if not missing:
+            return {}
+        readings = self.executor.evaluate(missing, seed=self.seed, step=step)
+        ledger.record(
+            campaign,
+            [
+                Evaluation(
+                    job=q.job.name,
+                    cycle=q.cycle,
+                    evaluation=q.evaluation,
+                    point=q.point,
+                    value=r.value,
+                    std=r.std,
+                    shots=r.shots,
+                    seed_key="/".join(map(str, q.key)),
+                    gradient=r.gradient,
+                )
+                for q, r in zip(missing, readings, strict=True)
+            ],
+        )
+        return {q.key: r for q, r in zip(missing, readings, strict=True)}
+
+    def _take(
+        self,
+        trainee: Trainee,
+        requests: Sequence[Request],
+        found: Sequence[Reading | None],
+        fresh: Mapping[tuple[str | int, ...], Reading],
+    ) -> list[Evaluated]:
+        readings = [fresh[q.key] if r is None else r for q, r in zip(requests, found, strict=True)]
+        trainee.take(requests, readings)
+        return [
+            Evaluated(
+                job=trainee.name,
+                cycle=q.cycle,
+                evaluation=q.evaluation,
+                value=r.value,
+                std=r.std,
+                best=trainee.best,
+                shots=r.shots,
+                replayed=old is not None,
+                done=0,
+            )
+            for q, r, old in zip(requests, readings, found, strict=True)
+        ]
+
+    def _finish(self, active: Sequence[Trainee], cycle: int) -> Iterator[Event]:
+        for trainee in active:
+            outcome = trainee.finish()
+            yield CycleFinished(
+                job=trainee.name,
+                cycle=cycle,
+                evaluations=len(outcome.values),
+                best_value=outcome.best_value if outcome.values else None,
+                best_point=outcome.best_point,
+                status=trainee.status,
+            )
+
+
+def _numbered(event: Evaluated, done: int) -> Evaluated:
+    from dataclasses import replace
+
+    return replace(event, done=done)
+
+
+def _device(given: Any, strategy: Strategy) -> DeviceSnapshot:
+    from qalgs.backends import DeviceSnapshot
+
+    if isinstance(given, DeviceSnapshot):
+        return given
+    if given is None:
+        raise invalid("snapshot", None, "must be a DeviceSnapshot, a backend or the name of one")
+    return DeviceSnapshot.from_backend(given)
