@@ -1,7 +1,8 @@
 r"""Fermionic operators as Pauli sums: Jordan-Wigner and parity, from one- and two-body integrals.
 
-A Pauli sum is held as arrays ``(x, z, c)`` meaning :math:`\sum_i c_i X^{x_i}Z^{z_i}` with bit masks; products are then
-bit operations on whole arrays. Spin orbitals are blocked: orbital p with spin up is mode p, with spin down p + m.
+A Pauli sum is held as arrays ``(x, z, c)`` meaning :math:`\sum_i c_i X^{x_i}Z^{z_i}` with bit masks; products
+are then bit operations on whole arrays. Spin orbitals are blocked: orbital p with spin up is
+mode p, with spin down mode p + m.
 """
 
 from __future__ import annotations

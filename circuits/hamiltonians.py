@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import networkx as nx
 from qiskit.quantum_info import SparsePauliOp
 
@@ -72,7 +74,7 @@ def heisenberg(n: int, j: float = 1.0, h: float = 0.0, periodic: bool = False) -
     return xxz(n, j, 1.0, h, periodic)
 
 
-def max_cut(graph: nx.Graph, weight: str | None = "weight") -> SparsePauliOp:
+def max_cut(graph: nx.Graph[Any], weight: str | None = "weight") -> SparsePauliOp:
     r"""Return :math:`\tfrac12\sum_{(u,v)}w_{uv}(Z_uZ_v-1)`: the energy of a bit string is minus its cut.
 
     Args:

@@ -52,8 +52,8 @@ class Molecule:
     """A molecule in a finite basis as a qubit problem with its conserved quantities.
 
     Energies are total energies in Ha: electronic, frozen core and nuclear repulsion. Under ``"jordan_wigner"``
-    qubit p is spatial orbital p with spin up, qubit p + m with spin down. Under ``"parity"`` the two qubits that the
-    parities of spin-up and of all electrons fix are gone.
+    qubit p is spatial orbital p with spin up, qubit p + m with spin down. Under ``"parity"`` the two qubits are
+    gone that hold the parities of spin-up and of all electrons.
 
     Attributes:
         name: Formula or given name.
@@ -131,7 +131,7 @@ class Molecule:
         return circuit
 
     def dipole(self) -> tuple[SparsePauliOp, SparsePauliOp, SparsePauliOp]:
-        r"""Return the electronic dipole operators :math:`-\sum_i r_i` along x, y, z in e·bohr (no nuclear part)."""
+        r"""Return the electrons' dipole operators :math:`-\sum_i r_i` along x, y, z in e·bohr."""
         found = [_map(fermions.one_body(-axis), self) for axis in self.integrals.dipole]
         return found[0], found[1], found[2]
 
@@ -236,44 +236,10 @@ def _map(terms: fermions.Terms, of: Molecule) -> SparsePauliOp:
     return _Frame(of.mapping, of.num_orbitals, of.num_particles).map(terms)
 
 
-_ELEMENTS = [
-    "H",
-    "He",
-    "Li",
-    "Be",
-    "B",
-    "C",
-    "N",
-    "O",
-    "F",
-    "Ne",
-    "Na",
-    "Mg",
-    "Al",
-    "Si",
-    "P",
-    "S",
-    "Cl",
-    "Ar",
-    "K",
-    "Ca",
-    "Sc",
-    "Ti",
-    "V",
-    "Cr",
-    "Mn",
-    "Fe",
-    "Co",
-    "Ni",
-    "Cu",
-    "Zn",
-    "Ga",
-    "Ge",
-    "As",
-    "Se",
-    "Br",
-    "Kr",
-]
+_ELEMENTS = tuple(
+    "H He Li Be B C N O F Ne Na Mg Al Si P S Cl Ar "  # noqa: SIM905
+    "K Ca Sc Ti V Cr Mn Fe Co Ni Cu Zn Ga Ge As Se Br Kr".split()
+)
 
 
 def atomic_number(symbol: str) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from itertools import combinations
+from typing import TypeAlias
 
 from qiskit import QuantumCircuit
 from qiskit.circuit import ParameterExpression, ParameterVector
@@ -10,7 +11,7 @@ from qiskit.circuit import ParameterExpression, ParameterVector
 from qalgs.circuits._checks import whole
 from qalgs.errors import invalid
 
-Angle = float | ParameterExpression
+Angle: TypeAlias = "float | ParameterExpression"
 Excitation = tuple[tuple[int, ...], tuple[int, ...]]
 
 
@@ -154,7 +155,7 @@ def _acts(gate: Excitation, m: int, up: int, down: int) -> bool:
 def magnetization_conserving(
     num_qubits: int, num_ones: int, reps: int = 1, *, periodic: bool = False, parameter_prefix: str = "θ"
 ) -> QuantumCircuit:
-    """Build a brick wall of Givens and CZ gates with a fixed number of ones, for spin chains that conserve total Z.
+    """Build a brick wall of Givens and CZ gates with a fixed number of ones, for chains conserving total Z.
 
     The CZ gates take it beyond free fermions; all states are real.
 

@@ -13,16 +13,16 @@ from qalgs.errors import InvalidInputError
 def read_qasm3(source: str | os.PathLike[str]) -> QuantumCircuit:
     """Read an OpenQASM 3 program from a file or from its text.
 
-    Free parameters are ``input float`` or ``input angle`` declarations; final measurements are removed, so that the
-    circuit can serve as an ansatz.
+    Free parameters are ``input float`` or ``input angle`` declarations; final measurements are removed, so that
+    the circuit can serve as an ansatz.
 
     Args:
         source: A path (anything with a ``.qasm``/``.qasm3`` ending or an existing file), or the program itself,
             recognised by a line break, a semicolon or ``OPENQASM``.
 
     Raises:
-        InvalidInputError: If the file cannot be read, or the program cannot be parsed (with line and column), or it
-            measures or resets in the middle, or has no qubit.
+        InvalidInputError: If the file cannot be read, or the program cannot be parsed (with line and column), or
+            it measures or resets in the middle, or has no qubit.
     """
     name, text = _text(source)
     from qiskit import qasm3

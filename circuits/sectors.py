@@ -52,7 +52,8 @@ class Sector:
         """Orthonormal columns over :attr:`basis` that span the sector."""
         frame = np.eye(len(self.basis))
         for name, operator in self.off_diagonal.items():
-            values, vectors = np.linalg.eigh(frame.conj().T @ (self.matrix(operator) @ frame))
+            inside = frame.conj().T @ np.asarray(self.matrix(operator) @ frame)
+            values, vectors = np.linalg.eigh(inside)
             frame = frame @ vectors[:, np.abs(values - self.quantities[name]) < 1e-6]
         return frame
 
@@ -68,7 +69,7 @@ class Sector:
         matrix = self.matrix(operator)
         if self.off_diagonal:
             frame = self._frame()
-            values, inside = np.linalg.eigh(frame.conj().T @ (matrix @ frame))
+            values, inside = np.linalg.eigh(frame.conj().T @ np.asarray(matrix @ frame))
             values, inside = values[:k], frame @ inside[:, :k]
         elif matrix.shape[0] <= 512 or k >= matrix.shape[0] - 1:
             values, inside = np.linalg.eigh(matrix.toarray())
@@ -83,7 +84,8 @@ class Sector:
 
     def energies(self, operator: SparsePauliOp, k: int) -> NDArray[np.float64]:
         """Return the lowest ``k`` exact levels of ``operator`` in the sector."""
-        return self.eigenstates(operator, k)[0]
+        levels, _ = self.eigenstates(operator, k)
+        return levels
 
     def leakage(self, states: NDArray[np.complex128]) -> NDArray[np.float64]:
         """Return the weight of each state (rows) outside :attr:`basis`."""
@@ -161,7 +163,7 @@ def find_sector(
     Args:
         hamiltonian: The operator.
         symmetry: Name to value: ``"N"`` electrons, ``"Sz"`` half the difference of up and down electrons, ``"S"``
-            total spin s, ``"M"`` magnetisation (half the sum of Z; ``"Sz"`` too where only that is conserved), or a
+            total spin s, ``"M"`` magnetisation (half the sum of Z; ``"Sz"`` too if only that is conserved), or a
             Pauli label such as ``"ZZZZ"`` with +1 or -1. None or empty: the whole space.
         operators: Operators for the names, as :attr:`qalgs.circuits.Molecule.operators` has them for its mapping;
             for bare operators Jordan-Wigner is assumed, blocked or interleaved, whichever is conserved.

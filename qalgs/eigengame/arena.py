@@ -1,0 +1,166 @@
+"""One run's surroundings: evaluator, optimiser, seeds, and the record that all schedules write."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Generator, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from qalgs.eigengame.events import Event, Note, Progress, Snapshot
+from qalgs.eigengame.penalty import auto_beta, auto_shift
+from qalgs.eigengame.problem import Problem
+from qalgs.optimizers import LBFGS, Optimizer
+from qalgs.results import Status
+from qalgs.seeds import keyed
+
+Real = NDArray[np.float64]
+Evaluation = tuple[float, Real, float]
+Objective = Callable[[Real], Evaluation]
+
+
+class Players(Protocol):
+    """What evaluates the players: exact vectors or circuits on primitives."""
+
+    has_shots: bool
+    gradients: int
+    evaluations: int
+    circuits: int
+    shots: int
+
+    @property
+    def num_parameters(self) -> int:
+        """Parameters of the ansatz."""
+
+    def energies(self, parameters: Real) -> Real:
+        """Return <H> of each row."""
+
+    def snapshot(self, parameters: Real, status: Status = ...) -> Snapshot:
+        """Publish a state."""
+
+    def overlaps(self, parameters: Real, parents: Sequence[Snapshot]) -> Real:
+        """Return |<j|psi>|^2 with each parent."""
+
+    def objective(self, method: str, penalty: float, parents: Sequence[Snapshot], block: bool) -> Objective:
+        """Return x -> (cost, gradient, energy)."""
+
+
+@dataclass(slots=True)
+class Outcome:
+    """How one minimisation ended."""
+
+    parameters: Real
+    cost: float
+    energy: float
+    status: Status
+    evaluations: int
+
+
+@dataclass(slots=True, kw_only=True)
+class Arena:
+    """Shared state of one run."""
+
+    problem: Problem
+    players: Players
+    optimizer: Optimizer
+    method: str
+    penalty: float | None
+    block: bool
+    sigma: float
+    root: int
+    restarts: int
+    budget: int
+    warm: Real | None = None
+    history: list[Progress] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+    counts: dict[int, int] = field(default_factory=dict)
+    shifts: dict[int, float] = field(default_factory=dict)
+
+    def note(self, text: str) -> Note:
+        """Record a warning once."""
+        if text not in self.notes:
+            self.notes.append(text)
+        return Note(text=text)
+
+    def starts(self, state: int, attempt: int) -> Real:
+        """Return the starting points of a player: its warm start, if there is one, and random angles."""
+        rng = keyed(self.root, "start", state, attempt)
+        points = rng.uniform(-math.pi, math.pi, (self.restarts, self.players.num_parameters))
+        if self.warm is not None and state < len(self.warm) and attempt == 0:
+            points = np.vstack([self.warm[state], points[: self.restarts - 1]])
+        return points
+
+    def auto(self, energies: Real) -> float:
+        """Return the automatic penalty for energies of parents and player."""
+        rule = auto_beta if self.method == "vqd" else auto_shift
+        return rule(energies, self.sigma)
+
+    def minimise(
+        self, state: int, round_: int, objective: Objective, start: Real, c: float, budget: int
+    ) -> Generator[Event, None, Outcome]:
+        """Minimise one player's cost, yielding its progress."""
+        shown = c if self.method == "vqd" else c + self.problem.offset
+        pending: list[Progress] = []
+        best = Outcome(parameters=start, cost=math.inf, energy=math.nan, status=Status.BUDGET, evaluations=0)
+
+        def record(x: Real) -> tuple[float, Real]:
+            cost, gradient, energy = objective(x)
+            best.evaluations += 1
+            self.counts[state] = self.counts.get(state, 0) + 1
+            if cost < best.cost:
+                best.parameters, best.cost, best.energy = x.copy(), cost, energy
+            event = Progress(
+                state=state,
+                round=round_,
+                iteration=self.counts[state],
+                energy=energy + self.problem.offset,
+                utility=(c if self.method in {"eigengame", "hotelling"} else 0.0) - cost,
+                penalty=cost - energy,
+                c=shown,
+                grad_norm=float(np.abs(gradient).max()) if gradient.size else math.nan,
+                shots=self.players.shots,
+                circuits=self.players.circuits,
+            )
+            self.history.append(event)
+            pending.append(event)
+            return cost, gradient
+
+        if isinstance(self.optimizer, LBFGS):
+            best.status = _lbfgs(record, start, self.optimizer, budget)
+            yield from pending
+            return best
+        run = self.optimizer.start(start, seed=keyed(self.root, "optimizer", state, round_), budget=budget)
+        while not run.done:
+            points = run.ask()
+            answers = [record(x) for x in points]
+            gradients = np.array([g for _, g in answers]) if self.optimizer.needs_gradient else None
+            run.tell(points, np.array([v for v, _ in answers]), gradients)
+            yield from pending
+            pending.clear()
+        best.status = run.status or Status.BUDGET
+        return best
+
+
+def _lbfgs(record: Callable[[Real], tuple[float, Real]], start: Real, options: LBFGS, budget: int) -> Status:
+    """Call SciPy directly: without shots there is nobody to interleave with."""
+    from scipy.optimize import minimize
+
+    found = minimize(
+        record,
+        start,
+        jac=True,
+        method="L-BFGS-B",
+        options={
+            "maxfun": budget,
+            "maxiter": budget,
+            "gtol": options.gtol,
+            "ftol": options.ftol,
+            "maxcor": options.memory,
+        },
+    )
+    if found.success:
+        return Status.CONVERGED
+    return Status.BUDGET if found.nfev >= budget or found.nit >= budget else Status.STALLED
