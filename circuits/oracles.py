@@ -1,0 +1,68 @@
+"""Oracle gates: black boxes whose label says what they query, so that queries can be counted."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+import numpy as np
+from numpy.typing import NDArray
+from qiskit import QuantumCircuit
+from qiskit.circuit import Gate
+from qiskit.circuit.library import UnitaryGate, get_standard_gate_name_mapping
+
+#: Label of one call of the matrix (a block encoding, or an evolution for HHL) and of the right-hand side.
+A_LABEL = "U_A"
+B_LABEL = "U_b"
+
+_LEAVES = (UnitaryGate, *(type(g) for g in get_standard_gate_name_mapping().values()))
+
+
+def oracle_gate(circuit: QuantumCircuit, label: str, *, adjoint: bool = False, controlled: bool = False) -> Gate:
+    """Wrap ``circuit`` as one gate labelled ``label``.
+
+    Args:
+        circuit: What the gate does; already inverted or controlled if the flags say so.
+        label: The oracle that one such gate counts as.
+        adjoint: Only changes the name, for drawings.
+        controlled: Only changes the name, for drawings.
+    """
+    name = ("c" if controlled else "") + label + ("_dg" if adjoint else "")
+    gate: Gate = circuit.to_gate(label=label)
+    gate.name = name
+    return gate
+
+
+def unitary_circuit(matrix: NDArray[np.complex128]) -> QuantumCircuit:
+    """Return a circuit with ``matrix`` as its only gate."""
+    n = int(matrix.shape[0]).bit_length() - 1
+    circuit = QuantumCircuit(n)
+    circuit.append(UnitaryGate(matrix, check_input=False), range(n))
+    return circuit
+
+
+def count_queries(circuit: QuantumCircuit, labels: tuple[str, ...] = (A_LABEL, B_LABEL)) -> dict[str, int]:
+    """Count the gates that carry an oracle's label, at any depth of nesting.
+
+    A labelled gate counts once, whatever it contains; adjoint and controlled calls count like plain ones.
+
+    Args:
+        circuit: Any circuit.
+        labels: The labels to look for.
+
+    Returns:
+        A count for each label, zero included.
+    """
+    found: Counter[str] = Counter()
+    for instruction in circuit.data:
+        operation = instruction.operation
+        label = getattr(operation, "label", None)
+        base = getattr(operation, "base_gate", None)
+        if label not in labels and base is not None:
+            label = base.label
+        if label in labels:
+            found[str(label)] += 1
+            continue
+        definition = getattr(operation, "definition", None)
+        if definition is not None and not isinstance(operation, _LEAVES):
+            found.update(count_queries(definition, labels))
+    return {label: found[label] for label in labels}
