@@ -2,6 +2,8 @@ from .compiler import Program as Program
 from .compiler import compile_circuit as compile_circuit
 from .devices import fake_names as fake_names
 from .devices import load_backend as load_backend
+from .lightcone import light_cone as light_cone
+from .noisy import NoisyEstimator as NoisyEstimator
 from .observables import CompiledObservable as CompiledObservable
 from .observables import compile_observable as compile_observable
 from .snapshot import DeviceSnapshot as DeviceSnapshot
@@ -10,10 +12,12 @@ from .snapshot_problems import Problem as Problem
 __all__ = [
     "CompiledObservable",
     "DeviceSnapshot",
+    "NoisyEstimator",
     "Problem",
     "Program",
     "compile_circuit",
     "compile_observable",
     "fake_names",
+    "light_cone",
     "load_backend",
 ]

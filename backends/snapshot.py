@@ -219,7 +219,7 @@ class DeviceSnapshot:
         return CompactTarget.of(self.subset(layout))
 
     def target(self, *, drop_dead: bool = False) -> Target:
-        """Return the Qiskit ``Target`` that the snapshot describes; with ``drop_dead``, without its dead gates."""
+        """Return the Qiskit ``Target`` that the snapshot describes; ``drop_dead`` leaves out dead couplers."""
         from qalgs.backends.snapshot_target import build_target
 
         return build_target(self, drop_dead=drop_dead)

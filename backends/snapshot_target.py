@@ -120,7 +120,7 @@ def build_target(snapshot: DeviceSnapshot, *, drop_dead: bool = False, cls: type
 
     Args:
         snapshot: The calibration.
-        drop_dead: Leave out gates with error 1, so that the transpiler avoids them.
+        drop_dead: Leave out couplers with error 1, so that the transpiler avoids them.
         cls: The class to build.
     """
     properties = [
@@ -130,7 +130,7 @@ def build_target(snapshot: DeviceSnapshot, *, drop_dead: bool = False, cls: type
     target = cls(num_qubits=snapshot.num_qubits, dt=snapshot.dt, qubit_properties=properties)
     entries: dict[str, dict[tuple[int, ...], InstructionProperties | None]] = {}
     for (name, qubits), error in snapshot.gate_errors.items():
-        if drop_dead and snapshot.is_dead(name, qubits):
+        if drop_dead and len(qubits) > 1 and snapshot.is_dead(name, qubits):
             entries.setdefault(name, {})
             continue
         duration = snapshot.gate_durations[name, qubits]

@@ -1,0 +1,349 @@
+"""The noisy estimator: a V2 primitive that simulates exactly the qubits of a layout, with their noise."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Hashable, Iterable, Sequence
+from typing import Any
+
+import numpy as np
+from qiskit import QuantumCircuit
+from qiskit.circuit import ControlFlowOp
+from qiskit.primitives import BaseEstimatorV2, DataBin, PrimitiveResult, PubResult
+from qiskit.primitives.containers.estimator_pub import EstimatorPub, EstimatorPubLike
+from qiskit.primitives.containers.observables_array import ObservablesArray
+from qiskit.quantum_info import DensityMatrix
+
+from qalgs.backends.compiler_cache import CircuitCache
+from qalgs.backends.noise import FloatArray
+from qalgs.backends.noise_device import Cache, CompactDevice, circuit_key
+from qalgs.backends.noise_engines import (
+    AER_DENSITY_LIMIT,
+    COMPILED_LIMIT,
+    ENGINES,
+    AerEngine,
+    AerPlan,
+    CompiledPlan,
+    Plan,
+    Request,
+    TrajectoryPlan,
+)
+from qalgs.backends.noise_observables import (
+    Terms,
+    from_components,
+    measurement_bases,
+    observable_key,
+    pauli_terms,
+    place,
+    read_out,
+)
+from qalgs.backends.noise_program import lower
+from qalgs.backends.noisy_gradient import gradient
+from qalgs.backends.noisy_job import FinishedJob
+from qalgs.backends.noisy_plans import CompiledCircuit, ExactPlan, Prepared, SampledPlan
+from qalgs.backends.snapshot import DeviceSnapshot, Inflation
+from qalgs.errors import InvalidInputError, invalid
+from qalgs.seeds import Seed, as_generator
+
+
+class NoisyEstimator(BaseEstimatorV2):
+    """Expectation values on a few qubits of a noisy device, simulated without the rest of it.
+
+    The noise is Aer's: gate errors, relaxation and readout errors of the device's calibration. A circuit that is
+    not an ISA circuit of the layout is transpiled to it once per structure, virtual qubit ``i`` starting on
+    ``layout[i]``; observables follow routing. Readout errors are part of the expectation values (exactly: each
+    measured Pauli is damped as flipped bits damp it); the change of measurement basis itself is taken as ideal.
+
+    With a precision of zero the values are exact. With a precision or a number of shots they are sampled: every
+    qubit-wise commuting group of terms is measured with that many shots.
+
+    Args:
+        snapshot: The calibration.
+        layout: Physical qubits, joined by live couplers.
+        engine: ``"compiled"`` (density matrices in the Pauli basis, light cones), ``"aer"`` (density matrix to
+            10 qubits, trajectories beyond) or ``"auto"``: compiled while the light cone has at most 12 qubits,
+            Aer's trajectories beyond.
+        default_precision: Precision of runs that state none; 0 is exact.
+        default_shots: Shots per measurement basis of runs that state no precision; None is exact.
+        seed: Seeds shot noise; every call and every PUB draws from its own stream.
+        inflation: Factors on gate errors, for crosstalk: see :meth:`DeviceSnapshot.inflate`. Keys are physical.
+        readout: Whether readout errors are applied.
+        optimization_level: Of the transpiler, for circuits that need it.
+        trajectories: Number of trajectories where exact values would need too large a density matrix.
+
+    Raises:
+        InvalidInputError: If the layout is unknown, repeated, disconnected or joined by dead couplers only.
+
+    Example:
+        >>> from qiskit.circuit.library import efficient_su2
+        >>> from qiskit.quantum_info import SparsePauliOp
+        >>> snapshot = DeviceSnapshot.from_backend("fake_brisbane")
+        >>> estimator = NoisyEstimator(snapshot, [0, 1, 2])
+        >>> circuit = efficient_su2(3, reps=1)
+        >>> result = estimator.run([(circuit, SparsePauliOp("ZZZ"), [0.0] * 12)]).result()[0]
+        >>> 0.9 < float(result.data.evs) < 1.0
+        True
+    """
+
+    def __init__(
+        self,
+        snapshot: DeviceSnapshot,
+        layout: Iterable[int],
+        *,
+        engine: str = "auto",
+        default_precision: float = 0.0,
+        default_shots: int | None = None,
+        seed: Seed = None,
+        inflation: Inflation | None = None,
+        readout: bool = True,
+        optimization_level: int = 1,
+        trajectories: int = 1024,
+    ) -> None:
+        if engine not in ENGINES:
+            raise invalid("engine", engine, f"must be one of {', '.join(ENGINES)}")
+        self.device = CompactDevice(snapshot, layout, inflation=inflation, optimization_level=optimization_level)
+        self.engine = engine
+        self.default_precision = _precision(default_precision)
+        self.default_shots = None if default_shots is None else _shots("default_shots", default_shots)
+        self.readout = readout
+        self.trajectories = _shots("trajectories", trajectories)
+        self._rng = as_generator(seed)
+        self._aer = AerEngine(self.device.snapshot)
+        self._flips = self.device.flips if readout else np.zeros_like(self.device.flips)
+        self._structures: Cache[Hashable, CompiledCircuit] = Cache()
+        self._circuits: CircuitCache[CompiledCircuit] = CircuitCache(self._build)
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {k: v for k, v in self.__dict__.items() if k not in ("_structures", "_circuits")}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        self._structures = Cache()
+        self._circuits = CircuitCache(self._build)
+
+    @property
+    def layout(self) -> tuple[int, ...]:
+        """Physical qubit of each virtual qubit."""
+        return self.device.layout
+
+    def isa(self, circuit: QuantumCircuit) -> QuantumCircuit:
+        """Return the circuit that is simulated, in gates of the compact device."""
+        return self._compile(circuit).isa
+
+    def state(self, circuit: QuantumCircuit, parameter_values: Any = ()) -> DensityMatrix:
+        """Return the noisy state before readout, on the compact qubits in the order of the layout.
+
+        Args:
+            circuit: The circuit; routing, if any, is not undone.
+            parameter_values: (P,) values.
+
+        Raises:
+            InvalidInputError: If the layout is too large for a density matrix.
+        """
+        compiled = self._compile(circuit)
+        n = self.device.num_qubits
+        if n > AER_DENSITY_LIMIT:
+            raise invalid("layout", f"{n} qubits", f"must have at most {AER_DENSITY_LIMIT} qubits for a state")
+        values = _values(EstimatorPub.coerce((circuit, "I" * circuit.num_qubits, parameter_values or None)))
+        letters = itertools.product(range(4), repeat=n)
+        paulis = [tuple((q, p) for q, p in enumerate(reversed(word)) if p) for word in letters]
+        plan = self._plan(compiled, [Request(paulis)])
+        assert not isinstance(plan, TrajectoryPlan)
+        return DensityMatrix(from_components(plan.components(values.reshape(1, -1))[0]))
+
+    def run(
+        self,
+        pubs: Iterable[EstimatorPubLike],
+        *,
+        precision: float | None = None,
+        shots: int | None = None,
+        seed: Seed = None,
+    ) -> FinishedJob[PrimitiveResult[PubResult]]:
+        """Estimate expectation values.
+
+        Args:
+            pubs: ``(circuit, observables, parameter values, precision)`` tuples; the last two are optional.
+            precision: Target precision of PUBs that state none: ``ceil(1 / precision**2)`` shots per basis.
+            shots: Shots per basis of PUBs that state no precision; instead of ``precision``.
+            seed: Seeds the shot noise of this call alone; the estimator's own stream is then left untouched.
+
+        Returns:
+            A finished job; each result has ``data.evs`` and ``data.stds`` (zero if exact).
+
+        Raises:
+            InvalidInputError: If a circuit, an observable or a value breaks a rule, before anything is simulated.
+        """
+        if precision is not None and shots is not None:
+            raise invalid("shots", shots, "must not be given together with precision")
+        default = _precision(precision) if precision is not None else None
+        coerced = [_coerce(pub) for pub in pubs]
+        budgets = [self._budget(pub.precision, default, shots) for pub in coerced]
+        prepared = [
+            self._prepare(pub.circuit, pub.observables, _values(pub), n)
+            for pub, n in zip(coerced, budgets, strict=True)
+        ]
+        source = self._rng if seed is None else as_generator(seed)
+        results = []
+        for pub, n, ready in zip(coerced, budgets, prepared, strict=True):
+            evs, stds, info = ready.evaluate(source)
+            data = DataBin(evs=evs, stds=stds, shape=evs.shape)
+            meta = {"target_precision": 0.0 if n is None else n**-0.5, "shots": n, **info}
+            results.append(PubResult(data, metadata={**meta, "circuit_metadata": pub.circuit.metadata}))
+        return FinishedJob(PrimitiveResult(results, metadata={"version": 2}))
+
+    def gradient(
+        self,
+        circuit: QuantumCircuit,
+        observable: Any,
+        parameter_values: Any,
+        *,
+        method: str = "auto",
+        shots: int | None = None,
+        precision: float | None = None,
+        seed: Seed = None,
+    ) -> tuple[FloatArray, FloatArray]:
+        """Return noisy expectation values and their gradients by the parameters.
+
+        Every parametrised rotation of the ISA circuit obeys ``dE/da = (E(a + pi/2) - E(a - pi/2)) / 2``, noise
+        included, since the noise does not depend on the angle; the chain rule leads to the parameters.
+
+        Args:
+            circuit: The parametrised circuit.
+            observable: One observable.
+            parameter_values: (P,) or (B, P).
+            method: ``"shift"`` (all shifted circuits as one batch), ``"adjoint"`` (one reverse sweep, the same
+                numbers for about the price of four evaluations; exact values only) or ``"auto"``.
+            shots: Shots per basis and shifted circuit; exact if neither this nor ``precision`` is given.
+            precision: Instead of ``shots``.
+            seed: Seeds the shot noise of this call.
+
+        Returns:
+            Values (B,) or (), and gradients (B, P) or (P,).
+        """
+        if method not in ("auto", "shift", "adjoint"):
+            raise invalid("method", method, "must be 'auto', 'shift' or 'adjoint'")
+        values = np.asarray(parameter_values, dtype=float)
+        budget = self._budget(None, _precision(precision) if precision is not None else None, shots)
+        pub = _coerce((circuit, observable, values))
+        if pub.observables.shape != ():
+            raise invalid("observable", pub.observables.shape, "must be a single observable")
+        batch = _values(pub).reshape(-1, circuit.num_parameters)
+        value, slope = gradient(self, circuit, pub.observables, batch, method, budget, seed)
+        return (value, slope) if values.ndim > 1 else (value.reshape(()), slope.reshape(-1))
+
+    def _budget(self, own: float | None, precision: float | None, shots: int | None) -> int | None:
+        """Return the shots per basis, None for exact values."""
+        for given in (own, precision):
+            if given is not None:
+                return None if given == 0 else int(np.ceil(1 / given**2))
+        if shots is not None:
+            return _shots("shots", shots)
+        if self.default_precision > 0:
+            return int(np.ceil(1 / self.default_precision**2))
+        return self.default_shots
+
+    def _compile(self, circuit: QuantumCircuit) -> CompiledCircuit:
+        return self._circuits.get(circuit)
+
+    def _build(self, circuit: QuantumCircuit) -> CompiledCircuit:
+        key = circuit_key(circuit)
+        found = self._structures.fetch(key)
+        if found is not None:
+            return found
+        _refuse(circuit)
+        isa, places = self.device.isa(circuit, key)
+        ops = None if self.engine == "aer" else lower(isa, self.device.snapshot)
+        return self._structures.keep(key, CompiledCircuit(isa, places, tuple(circuit.parameters), ops))
+
+    def _plan(self, compiled: CompiledCircuit, requests: Sequence[Request]) -> Plan | TrajectoryPlan:
+        if compiled.ops is not None:
+            plan = CompiledPlan(compiled.ops, requests, compiled.parameters)
+            if self.engine == "compiled" or plan.largest <= COMPILED_LIMIT:
+                return plan
+        elif self.device.num_qubits <= AER_DENSITY_LIMIT:
+            return AerPlan(self._aer, compiled.isa, requests, compiled.parameters)
+        return TrajectoryPlan(self._aer, compiled.isa, compiled.parameters)
+
+    def _prepare(
+        self, circuit: QuantumCircuit, observables: ObservablesArray, values: FloatArray, shots: int | None
+    ) -> Prepared:
+        return self._prepare_compiled(self._compile(circuit), observables, values, shots)
+
+    def _prepare_compiled(
+        self, compiled: CompiledCircuit, observables: ObservablesArray, values: FloatArray, shots: int | None
+    ) -> Prepared:
+        flat = observables.sparse_observables_array().ravel()
+        keys = tuple(observable_key(o) for o in flat)
+        if shots is None:
+            exact = compiled.exact.fetch(keys)
+            if exact is None:
+                terms = [read_out(place(pauli_terms(o), compiled.places), self._flips) for o in flat]
+                exact = compiled.exact.keep(keys, self._plan_exact(compiled, terms))
+            return Prepared(self._flips, self.trajectories, values, observables.shape, shots, exact, [])
+        sampled = []
+        for key, observable in zip(keys, flat, strict=True):
+            one = compiled.sampled.fetch(key)
+            if one is None:
+                offset, bases = measurement_bases(place(pauli_terms(observable), compiled.places))
+                plan = self._plan(compiled, [Request(b.spectrum()) for b in bases])
+                one = compiled.sampled.keep(key, SampledPlan(plan, offset, bases))
+            sampled.append(one)
+        return Prepared(self._flips, self.trajectories, values, observables.shape, shots, None, sampled)
+
+    def _plan_exact(self, compiled: CompiledCircuit, observables: list[Terms]) -> ExactPlan:
+        """Plan the expectations of all observables of a PUB at once; each Pauli is computed once."""
+        paulis = sorted({p for terms in observables for p in terms})
+        row = {p: i for i, p in enumerate(paulis)}
+        weights = np.zeros((len(paulis), len(observables)))
+        for column, terms in enumerate(observables):
+            for pauli, coefficient in terms.items():
+                weights[row[pauli], column] = coefficient
+        plan = self._plan(compiled, [Request([p]) for p in paulis])
+        return ExactPlan(plan, weights, observables)
+
+
+def _coerce(pub: EstimatorPubLike) -> EstimatorPub:
+    """Return a PUB; its own precision stays None where it states none."""
+    try:
+        return EstimatorPub.coerce(pub)
+    except (InvalidInputError, TypeError):
+        raise
+    except ValueError as error:
+        raise InvalidInputError(" ".join(str(error).split())) from error
+
+
+def _values(pub: EstimatorPub) -> FloatArray:
+    """Return the parameter values (..., P) in the order of ``circuit.parameters``."""
+    parameters = pub.circuit.parameters
+    if not len(parameters):
+        return np.zeros((*pub.parameter_values.shape, 0))
+    values = np.asarray(pub.parameter_values.as_array(parameters), dtype=float)
+    if not np.all(np.isfinite(values)):
+        bad = np.argwhere(~np.isfinite(values))[0]
+        raise invalid(
+            f"value of parameter {parameters[int(bad[-1])].name!r}", float(values[tuple(bad)]), "must be finite"
+        )
+    return values
+
+
+def _refuse(circuit: QuantumCircuit) -> None:
+    """Reject what has no place in an estimator circuit, by name."""
+    for item in circuit.data:
+        name = item.operation.name
+        if name in ("measure", "reset", "initialize") or isinstance(item.operation, ControlFlowOp):
+            where = [circuit.find_bit(q).index for q in item.qubits]
+            raise InvalidInputError(
+                f"instruction {name!r} on qubits {where} must not be in an estimator circuit; remove it"
+            )
+
+
+def _precision(value: float) -> float:
+    if not (isinstance(value, int | float | np.floating) and 0 <= value < np.inf):
+        raise invalid("precision", value, "must be a finite non-negative number")
+    return float(value)
+
+
+def _shots(name: str, value: int) -> int:
+    if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < 1:
+        raise invalid(name, value, "must be a positive int")
+    return int(value)

@@ -1,0 +1,129 @@
+"""What the noisy estimator keeps per circuit, and how it turns plans into values with standard errors."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from qiskit import QuantumCircuit
+
+from qalgs.backends.noise import FloatArray
+from qalgs.backends.noise_angles import AngleMap
+from qalgs.backends.noise_device import Cache
+from qalgs.backends.noise_engines import AerPlan, CompiledPlan, Plan, TrajectoryPlan
+from qalgs.backends.noise_kernels import probabilities
+from qalgs.backends.noise_observables import Basis, Terms
+from qalgs.backends.noise_program import Op
+from qalgs.seeds import simulator_seed
+
+
+@dataclass(slots=True, eq=False)
+class CompiledCircuit:
+    """What is known about one circuit on one device."""
+
+    isa: QuantumCircuit
+    places: tuple[int, ...]
+    parameters: tuple[Any, ...]
+    ops: list[Op] | None
+    exact: Cache[Any, ExactPlan] = field(default_factory=Cache)
+    sampled: Cache[Any, SampledPlan] = field(default_factory=Cache)
+    shifted: tuple[CompiledCircuit, AngleMap] | None = None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ExactPlan:
+    """A plan for the exact expectations of some observables: ``components @ weights``."""
+
+    plan: Plan | TrajectoryPlan
+    weights: FloatArray
+    observables: list[Terms]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class SampledPlan:
+    """A plan for sampled expectations of one observable."""
+
+    plan: Plan | TrajectoryPlan
+    offset: float
+    bases: list[Basis]
+
+
+@dataclass(slots=True, eq=False)
+class Prepared:
+    """One PUB, checked and compiled."""
+
+    flips: FloatArray
+    trajectories: int
+    values: FloatArray
+    observables: tuple[int, ...]
+    shots: int | None
+    exact: ExactPlan | None
+    sampled: list[SampledPlan]
+
+    def evaluate(self, source: np.random.Generator) -> tuple[FloatArray, FloatArray, dict[str, Any]]:
+        """Return values, standard errors and facts for the metadata."""
+        batch = self.values.reshape(-1, self.values.shape[-1])
+        lead = self.values.shape[:-1]
+        shape = np.broadcast_shapes(lead, self.observables)
+        sets = np.broadcast_to(np.arange(len(batch)).reshape(lead), shape).ravel()
+        size = int(np.prod(self.observables, dtype=int))
+        columns = np.broadcast_to(np.arange(size).reshape(self.observables), shape).ravel()
+        if self.exact is not None:
+            evs, stds, info = self._exact(batch, source)
+            return evs[sets, columns].reshape(shape), stds[sets, columns].reshape(shape), info
+        rng = source.spawn(1)[0]
+        means, errors = np.empty(len(sets)), np.empty(len(sets))
+        for column in range(size):
+            where = np.flatnonzero(columns == column)
+            means[where], errors[where] = sample_energy(
+                self.sampled[column], batch[sets[where]], self.shots or 1, self.flips, rng
+            )
+        bases = sum(len(s.bases) for s in self.sampled)
+        info = {"engine": _name(self.sampled[0].plan) if self.sampled else "none", "bases": bases}
+        return means.reshape(shape), errors.reshape(shape), info
+
+    def _exact(
+        self, batch: FloatArray, source: np.random.Generator
+    ) -> tuple[FloatArray, FloatArray, dict[str, Any]]:
+        assert self.exact is not None
+        plan = self.exact.plan
+        info: dict[str, Any] = {"engine": _name(plan)}
+        if isinstance(plan, TrajectoryPlan):
+            seed = simulator_seed(source.spawn(1)[0])
+            count = self.trajectories
+            evs, stds = plan.expectations(batch, self.exact.observables, count, seed)
+            return evs, stds, {**info, "trajectories": count}
+        evs = plan.components(batch) @ self.exact.weights
+        return evs, np.zeros_like(evs), info
+
+
+def sample_energy(
+    sampled: SampledPlan, values: FloatArray, shots: int, flips: FloatArray, rng: np.random.Generator
+) -> tuple[FloatArray, FloatArray]:
+    """Return sampled means and their standard errors (B,) with ``shots`` shots in every measurement basis."""
+    means, variances = np.full(len(values), sampled.offset), np.zeros(len(values))
+    plan = sampled.plan
+    spectra = None if isinstance(plan, TrajectoryPlan) or not sampled.bases else plan.components(values)
+    start = 0
+    for basis in sampled.bases:
+        width = 1 << len(basis.qubits)
+        if isinstance(plan, TrajectoryPlan):
+            seed = simulator_seed(rng)
+            counts = plan.counts(values, basis.qubits, basis.letters, shots, seed)
+        else:
+            assert spectra is not None
+            spectrum = np.ascontiguousarray(spectra[:, start : start + width])
+            chances = probabilities(spectrum, flips[list(basis.qubits)])
+            counts = rng.multinomial(shots, chances).astype(float)
+        start += width
+        mean = counts @ basis.values / shots
+        square = counts @ basis.values**2 / shots
+        means += mean
+        variances += np.maximum(square - mean**2, 0.0) / max(shots - 1, 1)
+    return means, np.sqrt(variances)
+
+
+def _name(plan: Plan | TrajectoryPlan) -> str:
+    names = {CompiledPlan: "compiled", AerPlan: "aer", TrajectoryPlan: "aer trajectories"}
+    return names[type(plan)]
