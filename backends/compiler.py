@@ -16,20 +16,25 @@ import numpy.typing as npt
 from qiskit import QuantumCircuit
 from qiskit.circuit import Parameter
 
-from qalgs.backends import kernels, kernels_adjoint
+from qalgs.backends import kernels, kernels_run
 from qalgs.backends.compiler_angles import Slots, run_tape
 from qalgs.backends.compiler_cache import CircuitCache
 from qalgs.backends.compiler_fusion import bits, fuse
 from qalgs.backends.compiler_lowering import Lowering, Node
+from qalgs.backends.kernels_run import run
+from qalgs.backends.observables import CompiledObservable
 from qalgs.errors import invalid
 
 Floats = npt.NDArray[np.float64]
 Complexes = npt.NDArray[np.complex128]
+Integers = npt.NDArray[np.int64]
 Derivatives = npt.NDArray[np.inexact[Any]]
 
 # 2**26 amplitudes are a gibibyte; the density of a laptop is reached well before.
 MAX_QUBITS = 28
 
+_NONE = np.zeros((1, 0))
+_NO_OBSERVABLE = np.zeros(4, dtype=np.int64)
 _ROTATIONS = {"rx": kernels.RX, "ry": kernels.RY, "rz": kernels.RZ, "p": kernels.P}
 
 
@@ -63,10 +68,12 @@ class Program:
         for node in nodes:
             tables.add(node)
         self.num_operations = len(tables.ops)
-        self.core = (self.num_qubits, *tables.arrays())
+        self.num_slots = len(slots)
         self.lines = slots.arrays()
-        self.tape_slots = np.array([t[0] for t in self.tapes], dtype=np.int64)
-        self._phase = lowering.phase
+        tape_slots = np.array([t[0] for t in self.tapes], dtype=np.int64)
+        self.ints, self.floats = kernels_run.pack(
+            self.num_qubits, tables.arrays(), tables.width, self.lines, tape_slots, lowering.phase
+        )
 
     # -- angles --------------------------------------------------------------------------------------------------
 
@@ -80,6 +87,8 @@ class Program:
         if array.dtype.kind not in "fiub":
             raise invalid("parameter values", values, "must be real numbers")
         array = np.ascontiguousarray(array, dtype=np.float64)
+        if not array.flags.writeable:  # the kernels are compiled for writable arrays only
+            array = array.copy()
         if array.ndim == 1 and (self.num_parameters or array.size == 0):
             array = array.reshape(1, -1)
         if array.ndim != 2 or array.shape[1] != self.num_parameters:
@@ -98,9 +107,11 @@ class Program:
             )
         return array
 
-    def slots(self, values: Floats) -> Floats:
+    def extra(self, values: Floats) -> Floats:
         """Evaluate the angle slots that are not affine, shape (B, number of tapes)."""
         extra = np.empty((values.shape[0], len(self.tapes)))
+        if not self.tapes:
+            return extra
         for k, (_, tape) in enumerate(self.tapes):
             with np.errstate(all="ignore"):
                 extra[:, k] = run_tape(tape, values)[0]
@@ -121,19 +132,6 @@ class Program:
             for column, slope in partial.items():
                 grads[:, column] += slot_grads[:, slot] * slope
 
-    def phases(self, values: Floats, extra: Floats) -> Floats:
-        """Return the global phase of each row, shape (B,)."""
-        base, rows, cols, coef = self.lines
-        total = np.zeros(values.shape[0])
-        if not self._phase:
-            return total
-        slots = np.tile(base, (values.shape[0], 1))
-        np.add.at(slots, (slice(None), rows), coef * values[:, cols])
-        slots[:, self.tape_slots] = extra
-        for slot, coefficient in self._phase:
-            total += coefficient * slots[:, slot]
-        return total
-
     # -- states and derivatives ----------------------------------------------------------------------------------
 
     def states(self, values: npt.ArrayLike) -> Complexes:
@@ -146,16 +144,21 @@ class Program:
             Amplitudes, shape (B, 2**n), global phase included, qubit 0 being the lowest bit of the index.
         """
         values = self.batch(values)
-        extra = self.slots(values)
         out = np.empty((values.shape[0], 1 << self.num_qubits), dtype=np.complex128)
-        kernels.run_states(
-            *self.core,
-            *self.lines,
-            self.tape_slots,
+        none = _NONE
+        run(
+            kernels_run.STATES,
+            self.ints,
+            self.floats,
             values,
-            extra,
-            self.phases(values, extra),
+            self.extra(values),
+            _NO_OBSERVABLE,
+            none[0],
+            none[0],
             out.view(np.float64),
+            none[0],
+            none,
+            none,
         )
         return out
 
@@ -172,30 +175,85 @@ class Program:
         values = self.batch(values)
         size = 1 << self.num_qubits
         rows = values.shape[0]
-        bras = np.array(np.broadcast_to(np.asarray(cotangents, dtype=np.complex128), (rows, size)), order="C")
-        extra = self.slots(values)
-        phases = self.phases(values, extra)
-        # the sweep works without the global phase: move it to the other side
-        bras *= np.exp(-1j * phases)[:, None]
-        grads = np.zeros((rows, self.num_parameters), dtype=np.complex128)
-        slot_grads = np.zeros((rows, len(self.lines[0])), dtype=np.complex128)
-        overlaps = np.zeros(rows, dtype=np.complex128)
-        kernels_adjoint.run_vjp(
-            *self.core,
-            *self.lines,
-            self.tape_slots,
+        bras = np.asarray(cotangents, dtype=np.complex128)
+        if bras.shape not in ((size,), (1, size), (rows, size)):
+            raise invalid("cotangents", bras.shape, f"must have shape ({rows}, {size}) or ({size},)")
+        bras = np.array(np.broadcast_to(bras, (rows, size)), order="C")
+        slot_grads = np.zeros((rows, self.num_slots), dtype=np.complex128)
+        none = _NONE
+        run(
+            kernels_run.PULLBACK,
+            self.ints,
+            self.floats,
             values,
-            extra,
+            self.extra(values),
+            _NO_OBSERVABLE,
+            none[0],
+            none[0],
             bras.view(np.float64),
+            none[0],
+            none,
             slot_grads.view(np.float64),
-            overlaps.view(np.float64).reshape(-1, 2),
         )
-        for slot, coefficient in self._phase:
-            slot_grads[:, slot] += 1j * coefficient * overlaps
         _, affine_rows, cols, coef = self.lines
-        np.add.at(grads, (slice(None), cols), slot_grads[:, affine_rows] * coef)
+        grads = np.zeros((rows, self.num_parameters), dtype=np.complex128)
+        for slot, column, slope in zip(affine_rows.tolist(), cols.tolist(), coef.tolist(), strict=True):
+            grads[:, column] += slope * slot_grads[:, slot]
         self.chain_rule(values, slot_grads, grads)
         return grads
+
+    def energies(self, observable: CompiledObservable, values: Floats, keep: Floats | None = None) -> Floats:
+        """Return <psi|H|psi> for each row of ``values`` (B, P), as made by :meth:`batch`.
+
+        Args:
+            observable: The compiled H.
+            values: Parameter values, shape (B, P).
+            keep: Projection onto basis states (1 keeps, 0 drops), shape (2**n,); the result is then
+                <psi|PHP|psi> / <psi|P|psi>.
+        """
+        out = np.empty(values.shape[0])
+        none = _NONE
+        run(
+            kernels_run.ENERGIES,
+            self.ints,
+            self.floats,
+            values,
+            self.extra(values),
+            observable.ints,
+            observable.floats,
+            none[0] if keep is None else keep,
+            none,
+            out,
+            none,
+            none,
+        )
+        return out
+
+    def gradients(
+        self, observable: CompiledObservable, values: Floats, keep: Floats | None = None
+    ) -> tuple[Floats, Floats]:
+        """Return energies (B,) and their gradients (B, P); arguments as for :meth:`energies`."""
+        rows = values.shape[0]
+        out = np.empty(rows)
+        grads = np.zeros((rows, self.num_parameters))
+        slot_grads = np.zeros((rows, 2 * self.num_slots))
+        run(
+            kernels_run.GRADIENTS,
+            self.ints,
+            self.floats,
+            values,
+            self.extra(values),
+            observable.ints,
+            observable.floats,
+            _NONE[0] if keep is None else keep,
+            _NONE,
+            out,
+            grads,
+            slot_grads,
+        )
+        if self.tapes:
+            self.chain_rule(values, 2 * slot_grads[:, ::2], grads)
+        return out, grads
 
 
 class _Tables:
@@ -289,8 +347,8 @@ class _Tables:
                 self.term_f.append(coefficient)
         return start
 
-    def arrays(self) -> tuple[object, ...]:
-        """Return what the kernels take between the number of qubits and the angles."""
+    def arrays(self) -> tuple[Integers, Integers, Floats, Integers, Floats, Integers, Floats]:
+        """Return operations, factors, matrices, terms (indices, coefficients), qubit lists and dense data."""
         mats = np.array([_pairs(m) for m in self.matrices], dtype=np.float64).reshape(-1, 8)
         data = np.concatenate([_pairs(m) for m in self.data]) if self.data else np.zeros(0)
         return (
@@ -301,7 +359,6 @@ class _Tables:
             np.array(self.term_f, dtype=np.float64),
             np.array(self.qubits, dtype=np.int64),
             data,
-            self.width,
         )
 
 
@@ -318,7 +375,6 @@ def _monomial(n: int, mask: int) -> int:
 
 
 _CACHE: CircuitCache[Program] = CircuitCache(Program)
-_MEASURED: CircuitCache[Program] = CircuitCache(lambda c: Program(c, skip=frozenset({"measure"})))
 
 
 def compile_circuit(circuit: QuantumCircuit) -> Program:

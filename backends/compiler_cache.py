@@ -24,18 +24,19 @@ class CircuitCache(Generic[T]):
     qubits, under the same global phase. Nothing here keeps a circuit alive.
     """
 
-    def __init__(self, build: Callable[[QuantumCircuit], T]) -> None:
+    def __init__(self, build: Callable[[QuantumCircuit], T], *, full: bool = False) -> None:
         self._build = build
+        self._fingerprint = measured_fingerprint if full else fingerprint
         self._entries: OrderedDict[int, tuple[weakref.ref[QuantumCircuit], object, T]] = OrderedDict()
 
     def get(self, circuit: QuantumCircuit) -> T:
         """Return the cached value, building it if the circuit is new or changed."""
         key = id(circuit)
         entry = self._entries.get(key)
-        if entry is not None and entry[0]() is circuit and entry[1] == fingerprint(circuit):
+        if entry is not None and entry[0]() is circuit and entry[1] == self._fingerprint(circuit):
             return entry[2]
         built = self._build(circuit)
-        self._entries[key] = (weakref.ref(circuit), fingerprint(circuit), built)
+        self._entries[key] = (weakref.ref(circuit), self._fingerprint(circuit), built)
         self._entries.move_to_end(key)
         while len(self._entries) > CAPACITY:
             self._entries.popitem(last=False)
@@ -52,3 +53,8 @@ def fingerprint(circuit: QuantumCircuit) -> object:
     operations: list[object] = []
     data.foreach_op(operations.append)
     return operations, list(map(_qubits, data)), data.global_phase
+
+
+def measured_fingerprint(circuit: QuantumCircuit) -> object:
+    """Return the same with the classical bits and registers."""
+    return fingerprint(circuit), [i.clbits for i in circuit._data], tuple(circuit.cregs)

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import math
 
-import numpy as np
 from numba import njit
 
 # Reassociation and contraction let the loops vectorise; NaN and infinity keep their meaning.
@@ -421,53 +420,3 @@ def forward(n, ops, fac, mats, term_i, term_f, qlist, data, slots, re, im, work,
             apply_matrix(re, im, qlist[start:stop], data[aux:], False, mask, value, work)
         else:
             apply_swap(re, im, q, aux)
-
-
-@njit(cache=True)
-def affine(base, rows, cols, coef, values, out):
-    """Evaluate the angle slots that are affine in the parameters: ``base + A values``."""
-    for k in range(base.shape[0]):
-        out[k] = base[k]
-    for k in range(rows.shape[0]):
-        out[rows[k]] += coef[k] * values[cols[k]]
-
-
-@njit(cache=True)
-def run_states(
-    n,
-    ops,
-    fac,
-    mats,
-    term_i,
-    term_f,
-    qlist,
-    data,
-    width,
-    base,
-    rows,
-    cols,
-    coef,
-    tape_slots,
-    values,
-    extra,
-    phases,
-    out,
-):
-    """States for a batch of parameter values (B, P); ``phases`` (B,) are global, ``out`` (B, 2N) re, im pairs."""
-    size = 1 << n
-    re = np.empty(size)
-    im = np.empty(size)
-    work = np.empty(width + 64)
-    cr = np.empty(size)
-    ci = np.empty(size)
-    slots = np.empty(base.shape[0])
-    for b in range(values.shape[0]):
-        affine(base, rows, cols, coef, values[b], slots)
-        for k in range(tape_slots.shape[0]):
-            slots[tape_slots[k]] = extra[b, k]
-        forward(n, ops, fac, mats, term_i, term_f, qlist, data, slots, re, im, work, cr, ci)
-        c = math.cos(phases[b])
-        s = math.sin(phases[b])
-        for k in range(size):
-            out[b, 2 * k] = c * re[k] - s * im[k]
-            out[b, 2 * k + 1] = c * im[k] + s * re[k]

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import math
 
-import numpy as np
 from numba import njit
 
 from qalgs.backends.kernels import (
@@ -25,7 +24,6 @@ from qalgs.backends.kernels import (
     RX,
     RY,
     RZ,
-    affine,
     apply_controlled,
     apply_flip,
     apply_matrix,
@@ -38,7 +36,6 @@ from qalgs.backends.kernels import (
     chain,
     dagger2,
     factor,
-    forward,
     gather_angles,
     matmul2,
     multiply_phases,
@@ -323,50 +320,3 @@ def backward(n, ops, fac, mats, term_i, term_f, qlist, data, slots, pr, pi, lr, 
         else:
             apply_swap(pr, pi, q, aux)
             apply_swap(lr, li, q, aux)
-
-
-@njit(cache=True)
-def run_vjp(
-    n,
-    ops,
-    fac,
-    mats,
-    term_i,
-    term_f,
-    qlist,
-    data,
-    width,
-    base,
-    rows,
-    cols,
-    coef,
-    tape_slots,
-    values,
-    extra,
-    bras,
-    grads,
-    overlaps,
-):
-    """For each row, <bra|d psi/d slot> into ``grads`` (B, 2K) and <bra|psi> into ``overlaps`` (B, 2)."""
-    size = 1 << n
-    pr = np.empty(size)
-    pi = np.empty(size)
-    lr = np.empty(size)
-    li = np.empty(size)
-    cr = np.empty(size)
-    ci = np.empty(size)
-    work = np.empty(width + 64)
-    sums = np.empty(2 * (n + n * (n - 1) // 2) + 8)
-    slots = np.empty(base.shape[0])
-    for b in range(values.shape[0]):
-        affine(base, rows, cols, coef, values[b], slots)
-        for k in range(tape_slots.shape[0]):
-            slots[tape_slots[k]] = extra[b, k]
-        forward(n, ops, fac, mats, term_i, term_f, qlist, data, slots, pr, pi, work, cr, ci)
-        for k in range(size):
-            lr[k] = bras[b, 2 * k]
-            li[k] = bras[b, 2 * k + 1]
-        overlaps[b, 0], overlaps[b, 1] = overlap_where(pr, pi, lr, li, 0, 0)
-        backward(
-            n, ops, fac, mats, term_i, term_f, qlist, data, slots, pr, pi, lr, li, grads[b], work, sums, cr, ci
-        )

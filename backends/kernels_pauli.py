@@ -189,33 +189,20 @@ def expect_sum(n, xs, ptr, zs, cr, ci, kinds, table, re, im, buffer):
 
 
 @njit(cache=True)
-def run_apply(n, xs, ptr, zs, cr, ci, kinds, table, states, out):
-    """H psi for states (B, 2N) in re, im pairs."""
+def run_sum(n, xs, ptr, zs, cr, ci, kinds, table, states, out, energies):
+    """Write H psi to ``out`` for states (B, 2N) in re, im pairs, or <psi|H|psi> to ``energies`` if ``out`` is empty."""
     size = 1 << n
-    re = np.empty(size)
-    im = np.empty(size)
-    outr = np.empty(size)
-    outi = np.empty(size)
+    scratch = np.empty((4, size))
+    re, im, outr, outi = scratch[0], scratch[1], scratch[2], scratch[3]
     buffer = np.empty(2 << min(n, BLOCK))
     for b in range(states.shape[0]):
         for k in range(size):
             re[k] = states[b, 2 * k]
             im[k] = states[b, 2 * k + 1]
+        if out.shape[0] == 0:
+            energies[b] = expect_sum(n, xs, ptr, zs, cr, ci, kinds, table, re, im, buffer)
+            continue
         apply_sum(n, xs, ptr, zs, cr, ci, kinds, table, re, im, outr, outi, buffer)
         for k in range(size):
             out[b, 2 * k] = outr[k]
             out[b, 2 * k + 1] = outi[k]
-
-
-@njit(cache=True)
-def run_expect(n, xs, ptr, zs, cr, ci, kinds, table, states, out):
-    """<psi|H|psi> for states (B, 2N) in re, im pairs."""
-    size = 1 << n
-    re = np.empty(size)
-    im = np.empty(size)
-    buffer = np.empty(2 << min(n, BLOCK))
-    for b in range(states.shape[0]):
-        for k in range(size):
-            re[k] = states[b, 2 * k]
-            im[k] = states[b, 2 * k + 1]
-        out[b] = expect_sum(n, xs, ptr, zs, cr, ci, kinds, table, re, im, buffer)

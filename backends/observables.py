@@ -61,11 +61,14 @@ class CompiledObservable:
         ci[np.abs(ci) < 1e-15 * np.abs(factors)] = 0.0
         kinds = np.array([np.any(cr[a:b]) + 2 * np.any(ci[a:b]) for a, b in pairwise(ptr)], dtype=np.int64)
         size = 1 << self.num_qubits
-        table = np.empty((0, 2, 1))
+        table = np.empty((0, 2, size))
         if 2 * len(xs) * size <= TABLE_ENTRIES:
             table = np.empty((len(xs), 2, size))
             kernels_pauli.diagonal_tables(self.num_qubits, ptr, z, cr, ci, table)
         self.core = (self.num_qubits, xs, ptr, z, cr, ci, kinds, table)
+        sizes = np.array([len(xs), len(z), int(len(table) > 0)], dtype=np.int64)
+        self.ints = np.concatenate([sizes, xs, kinds, ptr, z])
+        self.floats = np.concatenate([cr, ci, table.ravel()])
 
     def _states(self, states: npt.ArrayLike) -> Complexes:
         array = np.ascontiguousarray(np.atleast_2d(np.asarray(states, dtype=np.complex128)))
@@ -86,14 +89,14 @@ class CompiledObservable:
         """
         array = self._states(states)
         out = np.empty_like(array)
-        kernels_pauli.run_apply(*self.core, array.view(np.float64), out.view(np.float64))
+        kernels_pauli.run_sum(*self.core, array.view(np.float64), out.view(np.float64), np.empty(0))
         return out
 
     def expectation(self, states: npt.ArrayLike) -> Floats:
         """Return <psi|H|psi> for each state, shape (B,)."""
         array = self._states(states)
         out = np.empty(array.shape[0])
-        kernels_pauli.run_expect(*self.core, array.view(np.float64), out)
+        kernels_pauli.run_sum(*self.core, array.view(np.float64), np.empty((0, 0)), out)
         return out
 
 
