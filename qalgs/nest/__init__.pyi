@@ -1,6 +1,7 @@
 from .campaign import Campaign as Campaign
 from .chip import Chip as Chip
 from .convergence import Convergence as Convergence
+from .crosstalk import ErrorInflation as ErrorInflation
 from .esp import esp as esp
 from .esp import gate_counts as gate_counts
 from .executor import Executor as Executor
@@ -50,6 +51,7 @@ __all__ = [
     "Convergence",
     "Cosine",
     "Custom",
+    "ErrorInflation",
     "Executor",
     "ExploreRefine",
     "Flat",
