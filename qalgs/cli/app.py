@@ -6,6 +6,8 @@ from typing import Annotated
 
 import typer
 
+from qalgs.cli import nest
+
 app = typer.Typer(
     name="qalgs",
     help="Quantum algorithms on noisy hardware.",
@@ -31,3 +33,6 @@ def root(
     debug: Annotated[bool, typer.Option("--debug", help="Show tracebacks (anywhere in the line).")] = False,
 ) -> None:
     """Quantum algorithms on noisy hardware: nest, levels, solve, max3cut."""
+
+
+nest.register(app)

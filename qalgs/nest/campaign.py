@@ -33,6 +33,7 @@ from .result import CampaignResult, collect
 from .schedules import Flat
 from .strategies import Nest, Strategy, make_strategy
 from .trainee import Settled, Trainee
+from .usage import Rates
 from .walk import WalkStep
 
 if TYPE_CHECKING:
@@ -55,6 +56,7 @@ class Campaign:
         buffer: Idle qubits between two jobs, in every cycle.
         crosstalk: A model of what co-tenants do to each other, see :mod:`qalgs.nest.crosstalk`; None is none.
         convergence: The stopping rule, the same for all jobs and strategies.
+        rates: What machine time costs.
         seed: Root seed.
         ledger: The ledger or its path; None keeps it in memory.
         executor: Where evaluations come from; local noise simulation by default.
@@ -81,6 +83,7 @@ class Campaign:
         buffer: int = 1,
         crosstalk: Any = None,
         convergence: Convergence | None = None,
+        rates: Rates | None = None,
         seed: Seed = None,
         ledger: Ledger | str | os.PathLike[str] | None = None,
         executor: Executor | None = None,
@@ -102,6 +105,7 @@ class Campaign:
         self.shots, self.evaluations, self.buffer = int(shots), int(evaluations), check_buffer(buffer)
         self.crosstalk = crosstalk
         self.convergence = convergence or Convergence()
+        self.rates = rates or Rates()
         self.seed = root_seed(seed)
         self.snapshot = _device(snapshot, self.strategy)
         self._ledger = ledger

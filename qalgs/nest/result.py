@@ -264,7 +264,7 @@ def collect(campaign: Campaign, ledger: Ledger, identity: str) -> CampaignResult
         seed=campaign.seed,
         buffer=campaign.buffer,
         jobs=tuple(jobs),
-        usage=usage_of(campaign, jobs),
+        usage=usage_of(campaign, jobs, campaign.rates),
         digest=ledger.digest(),
         versions=versions(),
         chip=Chip.of(campaign.snapshot),

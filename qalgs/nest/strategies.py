@@ -303,20 +303,33 @@ STRATEGIES: dict[str, Callable[..., Strategy]] = {
 CONTROL = "BestMapRestarts"
 
 
+SCHEDULED = ("Nest", "NestJump", "Reversed")
+"""The strategies that take a fidelity schedule."""
+
+
+def canonical_name(name: str) -> str:
+    """Return the name of a strategy as :data:`STRATEGIES` spells it, from ``"best-map-restarts"`` for example.
+
+    Raises:
+        InvalidInputError: If there is no such strategy.
+    """
+    plain = {key.lower(): key for key in STRATEGIES}
+    key = str(name).lower().replace("-", "").replace("_", "").replace(" ", "")
+    if key not in plain:
+        raise invalid("strategy", name, f"must be one of {', '.join(STRATEGIES)}")
+    return plain[key]
+
+
 def make_strategy(name: str | Strategy, **options: Any) -> Strategy:
-    """Return a strategy by name, in any case and with or without separators: ``"best-map-restarts"``.
+    """Return a strategy by name, in any case and with or without separators.
 
     Raises:
         InvalidInputError: If there is no such strategy, or it has no such option.
     """
     if isinstance(name, Strategy):
         return name
-    plain = {key.lower(): made for key, made in STRATEGIES.items()}
-    key = str(name).lower().replace("-", "").replace("_", "").replace(" ", "")
-    if key not in plain:
-        raise invalid("strategy", name, f"must be one of {', '.join(STRATEGIES)}")
     try:
-        return plain[key](**options)
+        return STRATEGIES[canonical_name(name)](**options)
     except TypeError as error:
         raise InvalidInputError(f"strategy {name} does not take these options: {error}") from error
 

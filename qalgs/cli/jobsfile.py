@@ -1,0 +1,393 @@
+"""The jobs file: TOML, checked by pydantic, every complaint with its key and line."""
+
+from __future__ import annotations
+
+import functools
+import operator
+import re
+import tomllib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+from pydantic import BaseModel, Field, TypeAdapter, ValidationError
+
+from qalgs.cli.kinds import KINDS, Count, OptimizerTable, Real, Strict
+from qalgs.errors import InfeasibleError, InvalidInputError, QalgsError
+
+if TYPE_CHECKING:
+    from qalgs.nest import Campaign, Job, QubitWalk, Schedule, Strategy
+    from qalgs.optimizers import Optimizer
+
+Level = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)] | str
+
+
+class CrosstalkTable(Strict):
+    """Gate errors grow by ``factor`` within ``hops`` of a co-tenant."""
+
+    factor: Annotated[float, Field(ge=1, allow_inf_nan=False)] = 2.0
+    hops: Count = 1
+
+
+class Device(Strict):
+    """Where the jobs run."""
+
+    name: str = Field(min_length=1)
+    buffer: int = Field(default=1, ge=0)
+    crosstalk: Literal["none"] | CrosstalkTable = "none"
+    executor: Literal["local", "merged"] = "local"
+    mode: Literal["job", "session", "batch"] = "job"
+
+
+class Defaults(Strict):
+    """What jobs take when they say nothing."""
+
+    seed: int = Field(default=0, ge=0)
+    shots: int = Field(default=1024, ge=0)
+    cycles: Count | None = None
+    evals_per_cycle: Count = 72
+    strategy: str = "Nest"
+    optimizer: str | OptimizerTable = OptimizerTable.model_validate({"kind": "COBYLA", "rhobeg": [1.0, 0.1]})
+    seeds: Count = 1
+
+
+class ScheduleTable(Strict):
+    """Target ESP by cycle for the strategies that follow a schedule."""
+
+    kind: str = "inverted_relu"
+    cycles: Count | None = None
+    esp_min: Level | None = None
+    esp_max: Level | None = None
+    switch: Real | None = None
+    levels: list[Level] | None = None
+
+
+class WalkTable(Strict):
+    """How jobs move between cycles."""
+
+    move: Literal["leaf", "snake", "any"] = "any"
+    tolerance: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 0.05
+    on_fail: Literal["jump", "stay", "error"] = "jump"
+
+
+class ConvergenceTable(Strict):
+    """The stopping rule, the same for all strategies."""
+
+    window: Count = 100
+    tolerance: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 0.04
+    least: Count = 1
+    stop: bool = False
+
+
+class RatesTable(Strict):
+    """What machine time costs."""
+
+    repetition_delay: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 250e-6
+    overhead: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 0.0
+    price: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 1.6
+    currency: str = Field(default="USD", max_length=8)
+    sharing: Literal["equal", "qubit_seconds"] = "qubit_seconds"
+
+
+class _Head(Strict):
+    device: Device
+    campaign: Defaults = Defaults()
+    schedule: ScheduleTable = ScheduleTable()
+    walk: WalkTable = WalkTable()
+    convergence: ConvergenceTable = ConvergenceTable()
+    rates: RatesTable = RatesTable()
+    job: list[Any] = Field(min_length=1)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class JobsFile:
+    """A checked jobs file.
+
+    Attributes:
+        path: Where it was read.
+        text: Its text.
+        folder: What relative paths in it are relative to.
+        head: The tables but for the jobs.
+        models: The jobs.
+    """
+
+    path: Path
+    text: str
+    folder: Path
+    head: _Head
+    models: tuple[Any, ...]
+
+    @property
+    def seed(self) -> int:
+        """Root seed."""
+        return self.head.campaign.seed
+
+    def schedule(self, cycles: int | None = None) -> Schedule:
+        """Return the fidelity schedule; ``cycles`` wins over the file's."""
+        from qalgs.nest import make_schedule
+
+        table = self.head.schedule
+        options = table.model_dump(exclude_none=True, exclude={"kind"})
+        if "levels" not in options:
+            chosen = cycles or table.cycles or self.head.campaign.cycles
+            options |= {"cycles": chosen} if chosen else {}
+        return make_schedule(table.kind, **options)
+
+    def walk(self) -> QubitWalk:
+        """Return how jobs move."""
+        from qalgs.nest import QubitWalk
+
+        return QubitWalk(**self.head.walk.model_dump())
+
+    def strategy(self, name: str | None = None, cycles: int | None = None) -> Strategy:
+        """Return a strategy by name with the file's schedule, walk and cycles."""
+        from qalgs.nest import make_strategy
+        from qalgs.nest.strategies import SCHEDULED, canonical_name
+
+        chosen = canonical_name(name or self.head.campaign.strategy)
+        if chosen in SCHEDULED:
+            options: dict[str, Any] = {"schedule": self.schedule(cycles)}
+            if chosen != "NestJump":
+                options["walk"] = self.walk()
+            return make_strategy(chosen, **options)
+        length = cycles or self.head.campaign.cycles or self.schedule().cycles
+        return make_strategy(chosen, cycles=length)
+
+    def jobs(self, *, fast: bool = False, strategy: str | None = None) -> list[Job]:
+        """Build all jobs.
+
+        Args:
+            fast: Cut evaluations and shots to a smoke test.
+            strategy: Train all jobs under this strategy, whatever the file says.
+        """
+        from qalgs.nest import Job
+
+        made = []
+        for i, model in enumerate(self.models):
+            where = f"job[{i}]"
+            try:
+                problem = model.problem(self.folder)
+                own = strategy or model.strategy
+                made.append(
+                    Job(
+                        model.id,
+                        problem.circuit,
+                        problem.observable,
+                        optimizer=None if model.optimizer is None else build_optimizer(model.optimizer),
+                        evaluations=_cut(model.evals_per_cycle, FAST_EVALUATIONS, fast),
+                        cycles=model.cycles,
+                        shots=_cut(model.shots, FAST_SHOTS, fast),
+                        strategy=None if own is None else self.strategy(own, model.cycles),
+                        start=model.start,
+                        exact=problem.exact,
+                        baseline=problem.baseline,
+                        baseline_name=problem.baseline_name,
+                        kind=model.kind,
+                    )
+                )
+            except (QalgsError, TypeError) as error:
+                raise self.error(where, f"job {model.id!r}: {error}", error) from error
+        return made
+
+    def campaign(
+        self,
+        *,
+        fast: bool = False,
+        strategy: str | None = None,
+        seed: int | None = None,
+        ledger: Any = None,
+        n_jobs: int = 1,
+        jobs: list[Job] | None = None,
+        **options: Any,
+    ) -> Campaign:
+        """Build the campaign; nothing is written.
+
+        Args:
+            fast: Cut evaluations and shots to a smoke test.
+            strategy: Another strategy for all jobs.
+            seed: Another root seed.
+            ledger: As in :class:`Campaign`.
+            n_jobs: Threads.
+            jobs: The jobs, if they are built already.
+            options: Further arguments of :class:`Campaign`.
+        """
+        from qalgs.nest import Campaign, Convergence, Rates
+
+        head = self.head
+        defaults = head.campaign
+        try:
+            return Campaign(
+                self.jobs(fast=fast, strategy=strategy) if jobs is None else jobs,
+                head.device.name,
+                strategy=self.strategy(strategy),
+                optimizer=build_optimizer(defaults.optimizer),
+                shots=_cut(defaults.shots, FAST_SHOTS, fast) or 0,
+                evaluations=_cut(defaults.evals_per_cycle, FAST_EVALUATIONS, fast) or 1,
+                buffer=head.device.buffer,
+                crosstalk=self._crosstalk(),
+                convergence=Convergence(**head.convergence.model_dump()),
+                rates=Rates(**head.rates.model_dump()),
+                seed=defaults.seed if seed is None else seed,
+                ledger=ledger,
+                executor=self._executor(),
+                n_jobs=n_jobs,
+                **options,
+            )
+        except (QalgsError, TypeError) as error:
+            if str(error).startswith(str(self.path)):
+                raise
+            raise type(error)(f"{self.path}: {error}") from error
+
+    def _crosstalk(self) -> Any:
+        table = self.head.device.crosstalk
+        if isinstance(table, str):
+            return None
+        from qalgs.nest import ErrorInflation
+
+        return ErrorInflation(factor=table.factor, hops=table.hops)
+
+    def _executor(self) -> Any:
+        if self.head.device.executor == "local":
+            return None
+        from qalgs.nest.machine import MergedExecutor
+
+        return MergedExecutor(self.head.device.name, mode=self.head.device.mode, buffer=self.head.device.buffer)
+
+    def error(self, where: str, text: str, cause: BaseException | None = None) -> InvalidInputError:
+        """Return the error for a key, with its line if that can be found."""
+        line = find_line(self.text, where)
+        kind = InfeasibleError if isinstance(cause, InfeasibleError) else InvalidInputError
+        return kind(f"{self.path}{f':{line}' if line else ''}: {text}")
+
+
+FAST_EVALUATIONS = 8
+FAST_SHOTS = 256
+
+
+def _cut(value: int | None, most: int, fast: bool) -> int | None:
+    return min(value, most) if fast and value is not None else value
+
+
+def build_optimizer(given: str | OptimizerTable) -> Optimizer:
+    """Return an optimiser by name (in any case) or table."""
+    from qalgs.optimizers import Optimizer
+
+    options: dict[str, Any] = {"kind": given} if isinstance(given, str) else given.model_dump()
+    names = {"cobyla": "COBYLA", "spsa": "SPSA", "neldermead": "NelderMead", "adam": "Adam", "lbfgs": "LBFGS"}
+    key = str(options["kind"]).lower().replace("-", "").replace("_", "").replace(" ", "")
+    options["kind"] = names.get(key, options["kind"])
+    if options == {"kind": "COBYLA"}:
+        options["rhobeg"] = (1.0, 0.1)
+    return Optimizer.from_dict(options)
+
+
+def load_jobs(path: str | Path, *, folder: Path | None = None) -> JobsFile:
+    """Read and check a jobs file.
+
+    Args:
+        path: The file.
+        folder: What relative paths in it are relative to; its own folder by default.
+
+    Raises:
+        InvalidInputError: If it cannot be read, is not TOML, or a key breaks a rule; one line with key and line.
+    """
+    source = Path(path)
+    try:
+        text = source.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "not UTF-8 text"
+        raise InvalidInputError(f"cannot read {source}: {reason}; give the path of a jobs file") from error
+    return parse_jobs(text, source, folder or source.resolve().parent)
+
+
+def parse_jobs(text: str, path: Path, folder: Path) -> JobsFile:
+    """Check the text of a jobs file; see :func:`load_jobs`."""
+    try:
+        raw = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise InvalidInputError(f"{path}: not TOML: {' '.join(str(error).split())}") from error
+    head = _validate(_Head, raw, "", text, path)
+    assert isinstance(head, _Head)
+    models: list[Any] = []
+    for i, entry in enumerate(head.job):
+        models.append(_validate(_job_model(), entry, f"job[{i}]", text, path))
+    names = [model.id for model in models]
+    for i, name in enumerate(names):
+        if name in names[:i]:
+            line = find_line(text, f"job[{i}].id")
+            raise InvalidInputError(
+                f"{path}:{line}: job[{i}].id must be unique, got {name!r}; rename one of the jobs"
+            )
+    return JobsFile(path=path, text=text, folder=folder, head=head, models=tuple(models))
+
+
+def _job_model() -> Any:
+    return Annotated[functools.reduce(operator.or_, KINDS.values()), Field(discriminator="kind")]
+
+
+def _validate(model: Any, raw: Any, where: str, text: str, path: Path) -> BaseModel:
+    adapter: TypeAdapter[Any] = TypeAdapter(model)
+    try:
+        found: BaseModel = adapter.validate_python(raw)
+        return found
+    except ValidationError as error:
+        raise InvalidInputError(_complaint(error, where, text, path)) from error
+
+
+def _complaint(error: ValidationError, where: str, text: str, path: Path) -> str:
+    """Say the first complaint in one line: file, line, key, rule, value."""
+    # A union complains once per alternative; the deepest location is the alternative that was meant.
+    found = max(error.errors(include_url=False), key=lambda e: len(e["loc"]))
+    key = where
+    for part in found["loc"]:
+        if isinstance(part, int):
+            key += f"[{part}]"
+        elif part not in KINDS and re.fullmatch(r"[a-z_0-9]+|[A-Z]+", str(part)):
+            key += f".{part}" if key else str(part)
+    line = find_line(text, key)
+    value = found["input"]
+    shown = "" if isinstance(value, dict | list) else f", got {value!r}"
+    rule = found["msg"][:1].lower() + found["msg"][1:]
+    if found["type"] == "extra_forbidden":
+        rule, shown = "is not a key of this table", ""
+    elif found["type"] == "missing":
+        rule, shown = "is missing", ""
+    elif found["type"] == "union_tag_invalid":
+        rule, shown, key = f"must be one of {', '.join(KINDS)}", f", got {value.get('kind')!r}", f"{key}.kind"
+    elif found["type"] == "union_tag_not_found":
+        rule, shown, key = f"is missing; it must be one of {', '.join(KINDS)}", "", f"{key}.kind"
+    elif rule.startswith("input should "):
+        rule = "must " + rule.removeprefix("input should ")
+    return f"{path}{f':{line}' if line else ''}: {key} {rule}{shown}"
+
+
+def find_line(text: str, key: str) -> int | None:
+    """Return the line, from 1, where a key such as ``job[1].shots`` or ``device.name`` stands, if it can be found.
+
+    The search reads table headers and the first word of each line; it is for messages, not for parsing.
+    """
+    parts = [part for part in re.split(r"[.\[\]]+", key) if part]
+    if not parts:
+        return None
+    table, index = parts[0], None
+    rest = parts[1:]
+    if rest and rest[0].isdigit():
+        index, rest = int(rest[0]), rest[1:]
+    seen, inside, start = -1, False, None
+    for number, raw in enumerate(text.splitlines(), start=1):
+        line = raw.strip()
+        header = re.match(r"^\[{1,2}\s*([\w.\-]+)\s*\]{1,2}", line)
+        if header:
+            name = header[1].split(".")
+            if name == [table]:
+                seen += 1
+            inside = name[0] == table and (index is None or seen == index)
+            if inside and start is None:
+                start = number
+            if inside and len(name) > 1 and rest[:1] == name[1:2]:
+                start = number
+        elif (inside and rest and re.match(rf"^[\"']?{re.escape(rest[0])}[\"']?\s*[.=]", line)) or (
+            start is None and not rest and re.match(rf"^{re.escape(table)}\s*[.=]", line)
+        ):
+            return number
+    return start
