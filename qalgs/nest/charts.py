@@ -8,17 +8,25 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from .chip import Chip, Floats
+from .lattice import lattice_coordinates
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 
 def chip_coordinates(chip: Chip) -> Floats:
-    """Return a planar drawing of the coupling graph, shape (N, 2), in [0, 1] on each axis.
+    """Return a planar drawing of the coupling graph, shape (N, 2), in [0, 1], y upwards, both axes to one scale.
 
-    Classical multidimensional scaling of the hop distances (Torgerson, Psychometrika 17, 1952): lattices come
-    out as lattices, the same on every machine.
+    Chips numbered row by row are drawn on their lattice; the others by classical multidimensional scaling of the
+    hop distances (Torgerson, Psychometrika 17, 1952), the same on every machine.
     """
+    lattice = lattice_coordinates(chip)
+    points = _scaled(chip) if lattice is None else lattice * [1, -1]
+    low, high = points.min(axis=0), points.max(axis=0)
+    return (points - low) / (float((high - low).max()) or 1.0)
+
+
+def _scaled(chip: Chip) -> Floats:
     n = chip.num_qubits
     hops = chip.distance.astype(float)
     far = hops >= 10_000
@@ -30,8 +38,7 @@ def chip_coordinates(chip: Chip) -> Floats:
     for axis, k in enumerate(order[: min(2, n)]):
         column = vectors[:, k] * np.sqrt(max(0.0, values[k]))
         points[:, axis] = column * (np.sign(column[np.argmax(np.abs(column))]) or 1)
-    low, high = points.min(axis=0), points.max(axis=0)
-    return (points - low) / np.where(high > low, high - low, 1)
+    return points
 
 
 def chip_map(chip: Chip, layouts: Mapping[str, Sequence[int]], *, ax: Axes | None = None, title: str = "") -> Axes:

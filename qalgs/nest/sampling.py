@@ -95,6 +95,7 @@ class AerSampling(Sampling):
     kind = "aer"
 
     def probabilities(self, merged: MergedStep) -> dict[tuple[int, int], NDArray[np.float64]]:
+        """Return exact outcome probabilities of each job's bits by ``(round, job index)``."""
         from qiskit_aer import AerSimulator
 
         active = sum(len(job.layout) for job in merged.jobs)
@@ -159,6 +160,7 @@ class LocalSampling(Sampling):
     kind = "local"
 
     def send(self, merged: MergedStep, shots: int, seeds: Sequence[int], tag: str) -> Job:
+        """Send all rounds; the returned job's result is the list of PUB data."""
         from qiskit_ibm_runtime.executor_sampler import Sampler
 
         jobs = []
@@ -182,6 +184,7 @@ class IbmSampling(Sampling):
         self._sampler, self._opened = sampler, None
 
     def send(self, merged: MergedStep, shots: int, seeds: Sequence[int], tag: str) -> Job:
+        """Send all rounds as one job, tagged so that a later process can find it."""
         if self._sampler is None:
             from qiskit_ibm_runtime.executor_sampler import Sampler
 
@@ -193,13 +196,16 @@ class IbmSampling(Sampling):
         """A machine holds its own qubits."""
 
     def fetch(self, remote: str) -> Job:
+        """Return the job of this id."""
         return _Data(self.backend.service.job(remote))
 
     def find(self, tag: str) -> Job | None:
+        """Return the latest job that was sent under this tag, if any."""
         held = self.backend.service.jobs(job_tags=[_TAG + tag], limit=1, backend_name=self.backend.name)
         return _Data(held[0]) if held else None
 
     def close(self) -> None:
+        """End the session or batch, if one was opened."""
         if self._opened is not None:
             self._opened.close()
             self._opened = None
