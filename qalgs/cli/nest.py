@@ -160,6 +160,7 @@ def _console() -> Any:
 
 def register(app: typer.Typer) -> None:
     """Add the group to the tree of commands."""
-    if find_spec("qalgs.cli.nest_plan") is not None:
-        import_module("qalgs.cli.nest_plan").register(nest_app)
+    for name in ("nest_plan", "nest_report"):
+        if find_spec(f"qalgs.cli.{name}") is not None:
+            import_module(f"qalgs.cli.{name}").register(nest_app)
     app.add_typer(nest_app)

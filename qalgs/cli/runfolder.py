@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from qalgs.nest import CampaignResult
 
 LEDGER, SUMMARY, TABLE, JOBS, RUN = "ledger.sqlite", "summary.json", "summary.csv", "jobs.toml", "run.json"
+CHIP = "chip.json"
 
 
 def check_writable(folder: Path) -> None:
@@ -94,8 +95,10 @@ def write_results(folder: Path, result: CampaignResult, *, plots: str | None = "
         result: The result.
         plots: "svg", "png", or None for no plots.
     """
+    from qalgs.nest.report_data import chip_data
     from qalgs.results import write_atomic
 
+    write_atomic(folder / CHIP, json.dumps(chip_data(result.chip), allow_nan=False) + "\n")
     written = [
         write_atomic(folder / SUMMARY, json.dumps(summary(result), indent=2, allow_nan=False) + "\n"),
         write_atomic(folder / TABLE, as_csv(result.table())),

@@ -3,82 +3,118 @@
 from __future__ import annotations
 
 import itertools
+import json
 import math
-from collections.abc import Iterable, Sequence
+import os
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from qalgs.errors import LedgerError
+
 from .charts import chip_coordinates
 from .chip import Chip
+from .ledger import Ledger
 from .metrics import bootstrap
 
 if TYPE_CHECKING:
-    from .result import CampaignResult, JobResult
+    from .result import CampaignResult
 
 MOST_POINTS = 1500
 """Longest energy trace that is drawn in full; longer ones keep the lowest value of each stretch."""
 
 CONTROL = "BestMapRestarts"
 
+_JOB = (
+    "name",
+    "kind",
+    "strategy",
+    "num_qubits",
+    "evaluations",
+    "shots",
+    "measured",
+    "measured_std",
+    "converged_after",
+)
+_QUALITY = ("reference", "noiseless", "exact", "baseline", "baseline_name")
+_CYCLE = ("layout", "target", "esp", "move", "evaluations")
+
 
 def report_data(results: Sequence[CampaignResult], *, level: float = 0.95) -> dict[str, Any]:
-    """Return the content of a report.
+    """Return the content of a report on campaigns in memory.
 
     Args:
         results: Campaigns; those that share a job's name with others are compared.
         level: Coverage of the intervals.
     """
-    return {"runs": [_run(result) for result in results], "comparison": compare(results, level=level)}
+    runs = [run_data(r.to_dict(), chip_data(r.chip), {job.name: job.values for job in r.jobs}) for r in results]
+    return {"runs": runs, "comparison": compare(runs, level=level)}
 
 
-def _run(result: CampaignResult) -> dict[str, Any]:
-    usage = result.usage
+def run_data(
+    summary: Mapping[str, Any], chip: Mapping[str, Any], traces: Mapping[str, Iterable[float]]
+) -> dict[str, Any]:
+    """Return one run as the page wants it.
+
+    Args:
+        summary: ``CampaignResult.to_dict()``, as ``summary.json`` holds it.
+        chip: What :func:`chip_data` returned.
+        traces: All measured values by job, in order.
+    """
+    strategies = ", ".join(sorted({job["strategy"] for job in summary["jobs"]}))
     return {
-        "campaign": result.campaign,
-        "label": f"{', '.join(sorted({j.strategy for j in result.jobs}))}, seed {result.seed}",
-        "device": result.device,
-        "seed": result.seed,
-        "buffer": result.buffer,
-        "cycles": result.cycles,
-        "digest": result.digest,
-        "versions": dict(result.versions),
-        "chip": chip_data(result.chip),
-        "usage": {**usage.to_dict(), "spans": [list(span) for span in usage.spans]},
-        "jobs": [_job(job) for job in result.jobs],
+        **{key: summary[key] for key in ("campaign", "device", "seed", "buffer", "digest", "versions", "usage")},
+        "label": f"{strategies}, seed {summary['seed']}",
+        "cycles": max(len(job["cycles"]) for job in summary["jobs"]),
+        "chip": dict(chip),
+        "jobs": [_job(job, traces[job["name"]]) for job in summary["jobs"]],
     }
 
 
-def _job(job: JobResult) -> dict[str, Any]:
-    counts, values = thinned(job.values)
-    quality = job.quality
+def read_run(folder: str | os.PathLike[str]) -> dict[str, Any]:
+    """Return a finished run on disk as the page wants it.
+
+    Raises:
+        LedgerError: If the folder holds no finished run, or its files are damaged.
+    """
+    place = Path(folder)
+    summary, chip = (_read(place, name) for name in ("summary.json", "chip.json"))
+    try:
+        with Ledger(place / "ledger.sqlite", read_only=True) as ledger:
+            traces: dict[str, list[float]] = {job["name"]: [] for job in summary["jobs"]}
+            for evaluation in ledger.evaluations(summary["campaign"]):
+                traces[evaluation.job].append(evaluation.value)
+        return run_data(summary, chip, traces)
+    except (KeyError, TypeError) as error:
+        raise LedgerError(
+            f"summary and ledger in {place} do not belong together ({error} is missing); "
+            f"write the summary again with 'qalgs nest resume {place}'"
+        ) from error
+
+
+def _read(folder: Path, name: str) -> dict[str, Any]:
+    remedy = f"'qalgs nest resume {folder}'"
+    try:
+        found = json.loads((folder / name).read_text(encoding="utf-8"))
+    except OSError as error:
+        raise LedgerError(f"{folder} holds no finished run (no {name}); finish it with {remedy}") from error
+    except ValueError as error:
+        raise LedgerError(f"{folder / name} is damaged; write it again with {remedy}") from error
+    if not isinstance(found, dict):
+        raise LedgerError(f"{folder / name} is damaged; write it again with {remedy}")
+    return found
+
+
+def _job(job: Mapping[str, Any], trace: Iterable[float]) -> dict[str, Any]:
+    counts, values = thinned(trace)
+    quality = job["quality"]
     return {
-        "name": job.name,
-        "kind": job.kind,
-        "strategy": job.strategy,
-        "num_qubits": job.num_qubits,
-        "status": str(job.status),
-        "evaluations": job.evaluations,
-        "shots": job.shots,
-        "measured": _number(job.measured),
-        "measured_std": _number(job.measured_std),
-        "reference": _number(quality.reference),
-        "noiseless": _number(quality.noiseless),
-        "exact": _number(quality.exact),
-        "baseline": _number(quality.baseline),
-        "baseline_name": quality.baseline_name,
-        "best_esp": _number(quality.reference_esp),
-        "converged_after": job.converged_after,
-        "cycles": [
-            {
-                "layout": [int(q) for q in c.layout],
-                "target": _number(c.target),
-                "esp": _number(c.esp),
-                "move": c.move,
-                "evaluations": c.evaluations,
-            }
-            for c in job.cycles
-        ],
+        **{key: job[key] for key in _JOB},
+        **{key: quality[key] for key in _QUALITY},
+        "best_esp": quality["reference_esp"],
+        "cycles": [{key: cycle[key] for key in _CYCLE} for cycle in job["cycles"]],
         "counts": counts,
         "values": values,
     }
@@ -112,17 +148,21 @@ def thinned(values: Iterable[float], most: int = MOST_POINTS) -> tuple[list[int]
     return [int(k) + 1 for k in kept], [float(f"{trace[k]:.7g}") for k in kept]
 
 
-def compare(results: Sequence[CampaignResult], *, level: float = 0.95) -> list[dict[str, Any]]:
+def compare(runs: Sequence[Mapping[str, Any]], *, level: float = 0.95) -> list[dict[str, Any]]:
     """Return the strategies side by side, per job: mean reference energy over seeds with its bootstrap interval.
 
     Where a job was trained under the restart control, a second group shows each strategy's paired difference to it
     over the seeds that both have; negative is better.
+
+    Args:
+        runs: What :func:`run_data` returned.
+        level: Coverage of the intervals.
     """
     table: dict[str, dict[str, dict[int, float]]] = {}
-    for result in results:
-        for job in result.jobs:
-            seeds = table.setdefault(job.name, {}).setdefault(job.strategy, {})
-            seeds[result.seed] = float(job.quality.reference)
+    for run in runs:
+        for job in run["jobs"]:
+            seeds = table.setdefault(job["name"], {}).setdefault(job["strategy"], {})
+            seeds[run["seed"]] = float(job["reference"])
     groups = []
     for name, strategies in table.items():
         if len(strategies) < 2:

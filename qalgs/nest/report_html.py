@@ -1,4 +1,4 @@
-"""A campaign as one HTML file that needs no network: chip map by cycle, ESP, energies, machine time, cost, strategies.
+"""A campaign as one HTML file that needs no network: chip by cycle, ESP, energies, machine time, cost, strategies.
 
 Names come from job files that others may have written, so nothing of them reaches the page unescaped; a content
 security policy admits the page's own script and style by their hashes and nothing else.
@@ -42,6 +42,28 @@ def write_report(
     return write_atomic(path, report(results, title=title))
 
 
+def write_folder_report(
+    folders: Sequence[str | os.PathLike[str]], path: str | os.PathLike[str], *, title: str = ""
+) -> Path:
+    """Write one file about finished runs on disk: their ``summary.json``, ``chip.json`` and ``ledger.sqlite``.
+
+    Args:
+        folders: Folders of runs.
+        path: The file.
+        title: Heading.
+
+    Raises:
+        LedgerError: If a folder holds no finished run, or its files are damaged.
+        InvalidInputError: If there is no folder or the file cannot be written.
+    """
+    from .report_data import compare, read_run
+
+    if not folders:
+        raise invalid("folders", 0, "must hold at least one run")
+    runs = [read_run(folder) for folder in folders]
+    return write_atomic(path, render({"runs": runs, "comparison": compare(runs)}, title=title))
+
+
 def report(results: CampaignResult | Sequence[CampaignResult], *, title: str = "") -> str:
     """Return the page as text; see :func:`write_report`."""
     from .report_data import report_data
@@ -68,14 +90,14 @@ def render(data: Mapping[str, Any], *, title: str = "") -> str:
         *(_part(run, _tiles(run)) for run in runs),
         _CHIP,
         "<section><h2>Machine time</h2>"
-        '<p class="note">Who runs when, in seconds of the machine, and the share of its qubits that belongs to a job. '
-        "A bar is the darker, the closer the region's ESP is to the best the job could have alone.</p>"
+        '<p class="note">Who runs when, in seconds of the machine, and the share of its qubits that belongs to a '
+        "job. A bar is the darker, the closer the region's ESP is to the best the job could have alone.</p>"
         '<div id="gantt" class="scroll"></div></section>',
         *(_part(run, _costs(run)) for run in runs),
         "<section><h2>Jobs</h2>"
-        '<p class="note">Above: ESP by cycle, bars achieved (pale: reached by a jump), dashes the target. Below: all '
-        "measured energies (dots) and the lowest so far (line). A minimum over noisy values is biased low; the table "
-        "gives the exact noisy energy on the job's best map.</p>"
+        '<p class="note">Above: ESP by cycle, bars achieved (pale: reached by a jump), dashes the target. Below: '
+        "all measured energies (dots) and the lowest so far (line). A minimum over noisy values is biased low; "
+        "the table gives the exact noisy energy on the job's best map.</p>"
         '<div id="jobs" class="jobs"></div></section>',
         *(_part(run, _quality(run)) for run in runs),
         _strategies(data["comparison"]),
@@ -127,8 +149,8 @@ def _part(run: Mapping[str, Any], content: str, tag: str = "div") -> str:
 def _subtitle(run: Mapping[str, Any]) -> str:
     n = len(run["jobs"])
     return (
-        f"{n} job{'s' if n != 1 else ''} side by side on {len(run['chip']['points'])} qubits, {run['cycles']} cycles, "
-        f"buffer {run['buffer']}, {run['label']}"
+        f"{n} job{'s' if n != 1 else ''} side by side on {len(run['chip']['points'])} qubits, "
+        f"{run['cycles']} cycles, buffer {run['buffer']}, {run['label']}"
     )
 
 
@@ -239,8 +261,9 @@ def _strategies(groups: Sequence[Mapping[str, Any]]) -> str:
     level = f"{100 * groups[0]['level']:g} %"
     return (
         "<section><h2>Strategies compared</h2>"
-        f'<p class="note">Means over seeds with {level} bootstrap intervals. Differences are paired: same job, same '
-        "seed, other strategy; negative is better. The control has the same optimiser restarts on a fixed map.</p>"
+        f'<p class="note">Means over seeds with {level} bootstrap intervals. Differences are paired: same job, '
+        "same seed, other strategy; negative is better. The control has the same optimiser restarts on a fixed "
+        "map.</p>"
         '<div id="comparison" class="jobs"></div>'
         f"{_table(('quantity', 'strategy', 'mean', f'{level} interval', 'seeds'), rows, '')}</section>"
     )

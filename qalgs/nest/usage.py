@@ -9,7 +9,7 @@ in it, and a job with more measurement bases or shots than its neighbours runs o
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, get_args
 
 from qalgs.errors import invalid
@@ -102,7 +102,7 @@ class Usage(Result):
     currency: str
     sharing: str
     shares: dict[str, dict[str, float]]
-    spans: tuple[tuple[int, float, float], ...] = field(repr=False)
+    spans: tuple[tuple[int, float, float], ...]
 
 
 def usage(loads: Sequence[Load], num_qubits: int, rates: Rates | None = None) -> Usage:

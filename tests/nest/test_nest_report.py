@@ -11,13 +11,17 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from report_fixture import NASTY, campaign, chip
 
+from qalgs.cli import main
+from qalgs.cli.runfolder import write_results
 from qalgs.errors import InvalidInputError
+from qalgs.nest import CampaignResult, Ledger
 from qalgs.nest.chip import Chip
 from qalgs.nest.lattice import lattice_coordinates
-from qalgs.nest.report_data import compare, report_data, thinned
+from qalgs.nest.ledger import Evaluation
+from qalgs.nest.report_data import report_data, thinned
 from qalgs.nest.report_html import embed, report, write_report
-from tests.nest.report_fixture import NASTY, campaign, chip
 
 
 def browser() -> str:
@@ -130,7 +134,7 @@ def test_numbers_of_the_page_are_those_of_the_campaign() -> None:
 def test_comparison_pairs_seeds_and_marks_the_control() -> None:
     nest = [campaign(("a",), strategy="Nest", seed=k) for k in range(6)]
     control = [campaign(("a",), strategy="BestMapRestarts", seed=k) for k in range(1, 7)]
-    values, differences = compare([*nest, *control])
+    values, differences = report_data([*nest, *control])["comparison"]
     assert [(r["strategy"], r["control"], r["samples"]) for r in values["rows"]] == [
         ("BestMapRestarts", True, 6),
         ("Nest", False, 6),
@@ -141,7 +145,7 @@ def test_comparison_pairs_seeds_and_marks_the_control() -> None:
     assert row["samples"] == len(expected) == 5
     assert row["best"] == pytest.approx(np.mean(expected))
     assert row["low"] <= row["best"] <= row["high"]
-    assert compare(nest) == []
+    assert report_data(nest)["comparison"] == []
 
 
 def test_long_traces_keep_their_lowest_values(rng: np.random.Generator) -> None:
@@ -177,3 +181,72 @@ def test_nothing_to_report_and_nowhere_to_write(tmp_path: Path) -> None:
         report([])
     with pytest.raises(InvalidInputError, match="choose a writable folder"):
         write_report(campaign(), tmp_path / "absent" / "report.html")
+
+
+def folder_of(result: CampaignResult, place: Path) -> Path:
+    """A run's folder as ``qalgs nest run`` leaves it."""
+    place.mkdir(parents=True)
+    write_results(place, result, plots=None)
+    with Ledger(place / "ledger.sqlite") as ledger:
+        identity = ledger.open_campaign({"seed": result.seed, "strategy": result.jobs[0].strategy}, {})
+        ledger.record(
+            identity,
+            [
+                Evaluation(
+                    job=job.name,
+                    cycle=i // job.cycles[0].evaluations,
+                    evaluation=i % job.cycles[0].evaluations,
+                    point=np.zeros(1),
+                    value=float(value),
+                    std=0.01,
+                    shots=1024,
+                    seed_key="",
+                )
+                for job in result.jobs
+                for i, value in enumerate(job.values)
+            ],
+        )
+    text = (place / "summary.json").read_text()
+    (place / "summary.json").write_text(
+        text.replace(f'"campaign": "{result.campaign}"', f'"campaign": "{identity}"')
+    )
+    return place
+
+
+def test_the_command_reports_on_folders(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    results = [campaign(strategy=s, evaluations=10) for s in ("Nest", "BestMapRestarts")]
+    for result in results:
+        folder_of(result, tmp_path / "study" / result.jobs[0].strategy)
+    assert main(["nest", "report", str(tmp_path / "study")]) == 0
+    assert "2 runs" in capsys.readouterr().out
+    page = (tmp_path / "study" / "report.html").read_text(encoding="utf-8")
+    text = page.split('id="data">')[1].split("</script>")[0]
+    shown, expected = json.loads(text), json.loads(embed(report_data([results[1], results[0]])))
+    for run, wanted in zip(shown["runs"], expected["runs"], strict=True):
+        run["campaign"] = wanted["campaign"]
+    assert shown == expected
+    one = tmp_path / "one.html"
+    assert main(["nest", "report", str(tmp_path / "study" / "Nest"), "--out", str(one), "--title", "A & B"]) == 0
+    assert "<h1>A &amp; B</h1>" in one.read_text(encoding="utf-8")
+
+
+def test_the_command_says_what_is_wrong_with_a_folder(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    def complaint(place: Path) -> str:
+        assert main(["nest", "report", str(place)]) == 2
+        text = capsys.readouterr().err.strip()
+        assert "\n" not in text
+        return text
+
+    assert "holds no run" in complaint(tmp_path)
+    place = folder_of(campaign(("a",), evaluations=3, cycles=2), tmp_path / "run")
+    assert main(["nest", "report", str(place)]) == 0
+    summary = (place / "summary.json").read_text()
+    (place / "summary.json").write_text("{")
+    assert "summary.json is damaged" in complaint(place)
+    (place / "summary.json").write_text("{}")
+    assert "do not belong together" in complaint(place)
+    (place / "summary.json").unlink()
+    assert "holds no finished run (no summary.json)" in complaint(place)
+    (place / "summary.json").write_text(summary)
+    (place / "ledger.sqlite").write_bytes(b"not a database" * 100)
+    assert "ledger.sqlite cannot be used" in complaint(place)

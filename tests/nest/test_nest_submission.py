@@ -12,7 +12,8 @@ from qalgs.nest.submission import MemoryJournal, Retry, Submission
 
 class Clock:
     def __init__(self) -> None:
-        self.time, self.sleeps = 0.0, []
+        self.time = 0.0
+        self.sleeps: list[float] = []
 
     def now(self) -> float:
         return self.time
