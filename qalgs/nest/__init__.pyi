@@ -10,10 +10,15 @@ from .jobs import Job as Job
 from .layouts import Layout as Layout
 from .layouts import LayoutCatalogue as LayoutCatalogue
 from .ledger import Ledger as Ledger
+from .machine import MergedExecutor as MergedExecutor
+from .merge import MergedStep as MergedStep
+from .merge import merge as merge
+from .merge import place as place
 from .metrics import Interval as Interval
 from .metrics import bootstrap as bootstrap
 from .packing import Packing as Packing
 from .packing import pack as pack
+from .report_html import write_report as write_report
 from .result import CampaignResult as CampaignResult
 from .result import JobResult as JobResult
 from .schedules import Cosine as Cosine
@@ -35,6 +40,7 @@ from .strategies import RandomMap as RandomMap
 from .strategies import Reversed as Reversed
 from .strategies import Strategy as Strategy
 from .strategies import make_strategy as make_strategy
+from .submission import Retry as Retry
 from .training import ExploreRefine as ExploreRefine
 from .training import Restarts as Restarts
 from .training import SingleRun as SingleRun
@@ -65,6 +71,8 @@ __all__ = [
     "Ledger",
     "Linear",
     "LocalExecutor",
+    "MergedExecutor",
+    "MergedStep",
     "Nest",
     "NestJump",
     "Packing",
@@ -73,6 +81,7 @@ __all__ = [
     "RandomMap",
     "Rates",
     "Restarts",
+    "Retry",
     "Reversed",
     "Schedule",
     "SingleRun",
@@ -85,5 +94,8 @@ __all__ = [
     "gate_counts",
     "make_schedule",
     "make_strategy",
+    "merge",
     "pack",
+    "place",
+    "write_report",
 ]
