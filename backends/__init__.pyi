@@ -7,6 +7,7 @@ from .devices import load_backend as load_backend
 from .lightcone import light_cone as light_cone
 from .noisy import NoisyEstimator as NoisyEstimator
 from .observables import compile_observable as compile_observable
+from .noisy_sampler import NoisySampler as NoisySampler
 from .observables import CompiledObservable as CompiledObservable
 from .snapshot import DeviceSnapshot as DeviceSnapshot
 from .snapshot_problems import Problem as Problem
@@ -17,6 +18,7 @@ __all__ = [
     "CompiledSampler",
     "DeviceSnapshot",
     "NoisyEstimator",
+    "NoisySampler",
     "Problem",
     "Program",
     "compile_circuit",

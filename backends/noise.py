@@ -84,12 +84,16 @@ def gate_noise(
         gates: Pairs ``(name, qubits)`` of the snapshot; the ideal gate is not included in the result.
     """
     wanted = {(name, tuple(qubits)): _key(snapshot, name, tuple(qubits)) for name, qubits in gates}
-    missing = {key: gate for gate, key in wanted.items() if key not in _ERRORS}
+    # A private copy, so that another thread may clear the shared table meanwhile.
+    found = {key: _ERRORS[key] for key in wanted.values() if key in _ERRORS}
+    missing = {key: gate for gate, key in wanted.items() if key not in found}
     if missing:
+        fresh = _from_aer(snapshot, missing)
+        found.update(fresh)
         if len(_ERRORS) > _ERRORS_LIMIT:
             _ERRORS.clear()
-        _ERRORS.update(_from_aer(snapshot, missing))
-    return {gate: _ERRORS[key] for gate, key in wanted.items()}
+        _ERRORS.update(fresh)
+    return {gate: found[key] for gate, key in wanted.items()}
 
 
 def _from_aer(
@@ -145,13 +149,14 @@ def delay_noise(snapshot: DeviceSnapshot, qubit: int, seconds: float) -> FloatAr
     if (t1 is None and t2 is None) or seconds <= 0:
         return None
     key = ("delay", seconds, t1, t2)
-    if key not in _ERRORS:
+    found = _ERRORS.get(key)
+    if found is None:
         from qiskit_aer.noise import thermal_relaxation_error
 
         first = math.inf if t1 is None else t1
         second = 2 * first if t2 is None else min(t2, 2 * first)
-        _ERRORS[key] = executed([thermal_relaxation_error(first, second, seconds)])[0]
-    return _ERRORS[key]
+        found = _ERRORS[key] = executed([thermal_relaxation_error(first, second, seconds)])[0]
+    return found
 
 
 def readout_flips(snapshot: DeviceSnapshot) -> FloatArray:

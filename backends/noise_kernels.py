@@ -1,15 +1,16 @@
 """Kernels of the noisy engine: density matrices as real Pauli vectors, gates as small affine or sparse maps.
 
 A state of n qubits is ``r[i] = Tr(P_i rho)``, length 4**n, base-4 digit q of ``i`` being the Pauli of qubit q. A
-chain of one-qubit gates is one affine map of the Bloch vector (3 x 4, composed per parameter set); a two-qubit
-gate with its noise is a sparse list of entries ``(i, j, a + b cos t + c sin t)`` of its 16 x 16 transfer matrix.
+chain of one-qubit gates is one 4 x 4 map, composed per parameter set (its first row is trivial unless Aer loses
+trace, see :func:`qalgs.backends.noise.executed`); a two-qubit gate with its noise is a sparse list of entries
+``(i, j, a + b cos t + c sin t)`` of its 16 x 16 transfer matrix.
 
 A program is a tuple of arrays (see :class:`qalgs.backends.noise_program.NoisyProgram`):
 
-* ``ops`` (K, 5): kind, first qubit, second qubit (or -1), first and last-plus-one factor or entry;
+* ``ops`` (K, 6): kind, first qubit, second qubit (or -1), first and last-plus-one factor or entry, and the index
+  of the angle of a two-qubit rotation (or -1);
 * ``factors`` (F, 2): kind and index of the factors of chains, into ``consts`` or into the angles;
-* ``consts`` (C, 3, 4): affine maps; ``entry_ij`` (E, 2) and ``entry_abc`` (E, 3): sparse entries;
-* the angle of a two-qubit rotation is ``ops[k, 5]``, -1 if the gate is fixed.
+* ``consts`` (C, 4, 4): fixed maps; ``entry_ij`` (E, 2) and ``entry_abc`` (E, 3): sparse entries.
 """
 
 # mypy: disable-error-code="no-untyped-def, no-untyped-call"
@@ -28,11 +29,11 @@ FASTMATH = {"reassoc", "contract", "nsz", "arcp"}
 
 @njit(cache=True)
 def _rotate(m, kind, angle):
-    """Replace the affine map ``m`` by ``R(angle) m``."""
+    """Replace the map ``m`` by ``R(angle) m``."""
     c = math.cos(angle)
     s = math.sin(angle)
-    u = 0 if kind == RZ else (1 if kind == RX else 2)
-    v = 1 if kind == RZ else (2 if kind == RX else 0)
+    u = 1 if kind == RZ else (2 if kind == RX else 3)
+    v = 2 if kind == RZ else (3 if kind == RX else 1)
     for j in range(4):
         a = m[u, j]
         b = m[v, j]
@@ -42,20 +43,23 @@ def _rotate(m, kind, angle):
 
 @njit(cache=True)
 def _multiply(f, m, out):
-    """Write the affine map "first ``m``, then ``f``" to ``out``."""
-    for i in range(3):
+    """Write the map "first ``m``, then ``f``" to ``out``."""
+    for i in range(4):
         for j in range(4):
-            out[i, j] = f[i, 1] * m[0, j] + f[i, 2] * m[1, j] + f[i, 3] * m[2, j]
-        out[i, 0] += f[i, 0]
+            out[i, j] = f[i, 0] * m[0, j] + f[i, 1] * m[1, j] + f[i, 2] * m[2, j] + f[i, 3] * m[3, j]
+
+
+@njit(cache=True)
+def _identity(m):
+    for i in range(4):
+        for j in range(4):
+            m[i, j] = 1.0 if i == j else 0.0
 
 
 @njit(cache=True)
 def chain_map(factors, consts, first, last, angles, m, work):
-    """Compose the factors ``first`` to ``last`` of a chain into the affine map ``m`` (3, 4)."""
-    m[:, :] = 0.0
-    m[0, 1] = 1.0
-    m[1, 2] = 1.0
-    m[2, 3] = 1.0
+    """Compose the factors ``first`` to ``last`` of a chain into the map ``m`` (4, 4)."""
+    _identity(m)
     for k in range(first, last):
         if factors[k, 0] == CONST:
             _multiply(consts[factors[k, 1]], m, work)
@@ -66,12 +70,14 @@ def chain_map(factors, consts, first, last, angles, m, work):
 
 @njit(cache=True, fastmath=FASTMATH)
 def apply_chain(r, qubit, m):
-    """Apply an affine map of one qubit's Bloch vector to the Pauli vector ``r`` in place."""
+    """Apply a one-qubit map to the Pauli vector ``r`` in place."""
     size = r.shape[0]
     s = 1 << (2 * qubit)
+    lossy = m[0, 0] != 1.0 or m[0, 1] != 0.0 or m[0, 2] != 0.0 or m[0, 3] != 0.0
     m00, m01, m02, m03 = m[0, 0], m[0, 1], m[0, 2], m[0, 3]
     m10, m11, m12, m13 = m[1, 0], m[1, 1], m[1, 2], m[1, 3]
     m20, m21, m22, m23 = m[2, 0], m[2, 1], m[2, 2], m[2, 3]
+    m30, m31, m32, m33 = m[3, 0], m[3, 1], m[3, 2], m[3, 3]
     for base in range(0, size, 4 * s):
         ri = r[base : base + s]
         rx = r[base + s : base + 2 * s]
@@ -82,25 +88,18 @@ def apply_chain(r, qubit, m):
             x = rx[k]
             y = ry[k]
             z = rz[k]
-            rx[k] = m00 * i + m01 * x + m02 * y + m03 * z
-            ry[k] = m10 * i + m11 * x + m12 * y + m13 * z
-            rz[k] = m20 * i + m21 * x + m22 * y + m23 * z
+            rx[k] = m10 * i + m11 * x + m12 * y + m13 * z
+            ry[k] = m20 * i + m21 * x + m22 * y + m23 * z
+            rz[k] = m30 * i + m31 * x + m32 * y + m33 * z
+            if lossy:
+                ri[k] = m00 * i + m01 * x + m02 * y + m03 * z
 
 
-@njit(cache=True, fastmath=FASTMATH)
-def apply_chain_transposed(r, qubit, m):
-    """Apply the transpose of :func:`apply_chain`."""
-    size = r.shape[0]
-    s = 1 << (2 * qubit)
-    for base in range(0, size, 4 * s):
-        for k in range(base, base + s):
-            x = r[k + s]
-            y = r[k + 2 * s]
-            z = r[k + 3 * s]
-            r[k] += m[0, 0] * x + m[1, 0] * y + m[2, 0] * z
-            r[k + s] = m[0, 1] * x + m[1, 1] * y + m[2, 1] * z
-            r[k + 2 * s] = m[0, 2] * x + m[1, 2] * y + m[2, 2] * z
-            r[k + 3 * s] = m[0, 3] * x + m[1, 3] * y + m[2, 3] * z
+@njit(cache=True)
+def _transpose(m, out):
+    for i in range(4):
+        for j in range(4):
+            out[i, j] = m[j, i]
 
 
 @njit(cache=True)
@@ -183,12 +182,12 @@ def _run(ops, factors, consts, entry_ij, entry_abc, angles, r, m, work, coefs, s
             apply_pair(r, ops[k, 1], ops[k, 2], entry_ij[first:last], coefs, False)
 
 
-@njit(cache=True)
+@njit(cache=True, nogil=True)
 def components(num_qubits, ops, factors, consts, entry_ij, entry_abc, angles, wanted):
     """Return ``Tr(P_i rho)`` for the Pauli indices ``wanted`` (K,) and each row of ``angles`` (B, A): (B, K)."""
     r = np.empty(1 << (2 * num_qubits))
-    m = np.empty((3, 4))
-    work = np.empty((3, 4))
+    m = np.empty((4, 4))
+    work = np.empty((4, 4))
     coefs = np.empty(256)
     saved = np.empty((0, 0))
     slots = np.full(ops.shape[0], -1, np.int64)
@@ -203,14 +202,14 @@ def components(num_qubits, ops, factors, consts, entry_ij, entry_abc, angles, wa
 
 @njit(cache=True, fastmath=FASTMATH)
 def _correlate_chain(left, r, qubit, g):
-    """Write ``g[i, j] = sum over the other qubits of left[i, .] r[j, .]``, i = X, Y, Z, j = I, X, Y, Z."""
+    """Write ``g[i, j] = sum over the other qubits of left[i, .] r[j, .]`` for the Paulis i, j of one qubit."""
     s = 1 << (2 * qubit)
     g[:, :] = 0.0
     for base in range(0, r.shape[0], 4 * s):
-        for i in range(3):
+        for i in range(4):
             for j in range(4):
                 total = 0.0
-                above = left[base + (i + 1) * s : base + (i + 2) * s]
+                above = left[base + i * s : base + (i + 1) * s]
                 below = r[base + j * s : base + (j + 1) * s]
                 for k in range(s):
                     total += above[k] * below[k]
@@ -222,11 +221,8 @@ def _chain_gradient(factors, consts, first, last, angles, g, prefixes, suffix, w
     """Add ``d<g, map>/d angle`` for every rotation of the chain, by prefix and suffix products."""
     for k in range(first, last):
         chain_map(factors, consts, first, k, angles, prefixes[k - first], work)
-    suffix[:, :] = 0.0
-    suffix[0, 1] = 1.0
-    suffix[1, 2] = 1.0
-    suffix[2, 3] = 1.0
-    rotation = np.zeros((3, 4))
+    _identity(suffix)
+    rotation = np.empty((4, 4))
     for k in range(last - 1, first - 1, -1):
         kind = factors[k, 0]
         p = prefixes[k - first]
@@ -234,21 +230,18 @@ def _chain_gradient(factors, consts, first, last, angles, g, prefixes, suffix, w
             _multiply(suffix, consts[factors[k, 1]], work)
         else:
             angle = angles[factors[k, 1]]
-            u = 0 if kind == RZ else (1 if kind == RX else 2)
-            v = 1 if kind == RZ else (2 if kind == RX else 0)
+            u = 1 if kind == RZ else (2 if kind == RX else 3)
+            v = 2 if kind == RZ else (3 if kind == RX else 1)
             c = math.cos(angle)
             s = math.sin(angle)
             total = 0.0
             for j in range(4):
                 du = -s * p[u, j] - c * p[v, j]
                 dv = c * p[u, j] - s * p[v, j]
-                for i in range(3):
-                    total += g[i, j] * (suffix[i, u + 1] * du + suffix[i, v + 1] * dv)
+                for i in range(4):
+                    total += g[i, j] * (suffix[i, u] * du + suffix[i, v] * dv)
             gradient[factors[k, 1]] += total
-            rotation[:, :] = 0.0
-            rotation[0, 1] = 1.0
-            rotation[1, 2] = 1.0
-            rotation[2, 3] = 1.0
+            _identity(rotation)
             _rotate(rotation, kind, angle)
             _multiply(suffix, rotation, work)
         suffix[:, :] = work
@@ -278,7 +271,7 @@ def _pair_gradient(left, r, a, b, entries, abc, angle):
     return total
 
 
-@njit(cache=True)
+@njit(cache=True, nogil=True)
 def value_and_gradient(
     num_qubits, ops, factors, consts, entry_ij, entry_abc, angles, wanted, weights, slots, num_slots
 ):
@@ -300,17 +293,17 @@ def value_and_gradient(
     size = 1 << (2 * num_qubits)
     r = np.empty(size)
     left = np.empty(size)
-    m = np.empty((3, 4))
-    work = np.empty((3, 4))
-    suffix = np.empty((3, 4))
-    g = np.empty((3, 4))
+    m = np.empty((4, 4))
+    work = np.empty((4, 4))
+    suffix = np.empty((4, 4))
+    g = np.empty((4, 4))
     coefs = np.empty(256)
     saved = np.empty((num_slots, size))
     longest = 1
     for k in range(ops.shape[0]):
         if ops[k, 0] == CHAIN:
             longest = max(longest, ops[k, 4] - ops[k, 3])
-    prefixes = np.empty((longest, 3, 4))
+    prefixes = np.empty((longest, 4, 4))
     values = np.zeros(angles.shape[0])
     gradients = np.zeros(angles.shape)
     for b in range(angles.shape[0]):
@@ -330,7 +323,8 @@ def value_and_gradient(
                         factors, consts, first, last, angles[b], g, prefixes, suffix, work, gradients[b]
                     )
                 chain_map(factors, consts, first, last, angles[b], m, work)
-                apply_chain_transposed(left, ops[k, 1], m)
+                _transpose(m, work)
+                apply_chain(left, ops[k, 1], work)
             else:
                 angle = 0.0
                 if ops[k, 5] >= 0:
@@ -349,7 +343,7 @@ def value_and_gradient(
     return values, gradients
 
 
-@njit(cache=True)
+@njit(cache=True, nogil=True)
 def probabilities(spectra, flips):
     """Return outcome probabilities from the Walsh spectra of measured bits, readout errors included.
 

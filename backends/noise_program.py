@@ -235,7 +235,7 @@ class NoisyProgram:
     def _flush(self, matrix: FloatArray | None) -> None:
         if matrix is not None:
             self._factors.append((CONST, len(self._consts)))
-            self._consts.append(matrix[1:])
+            self._consts.append(_tidy(matrix))
 
     def _angle(self, expression: Angle) -> int:
         """Every occurrence has its own slot: shifting one must not shift another."""
@@ -262,7 +262,7 @@ class NoisyProgram:
     def _pack(self) -> None:
         self.ops = np.array(self._rows, dtype=np.int64).reshape(-1, 6)
         self.factors = np.array(self._factors, dtype=np.int64).reshape(-1, 2)
-        self.consts = np.array(self._consts, dtype=float).reshape(-1, 3, 4)
+        self.consts = np.array(self._consts, dtype=float).reshape(-1, 4, 4)
         self.entry_ij = np.concatenate([np.zeros((0, 2), np.int64), *self._ij])
         self.entry_abc = np.concatenate([np.zeros((0, 3)), *self._abc])
         slots = np.full(len(self.ops), -1, np.int64)
@@ -326,6 +326,14 @@ class NoisyProgram:
         return 8 * (self.num_slots + 2) * 4**self.num_qubits
 
 
+def _tidy(matrix: FloatArray) -> FloatArray:
+    """Remove rounding errors from the first row, which decides whether a map is treated as trace preserving."""
+    tidy = np.array(matrix)
+    if np.max(np.abs(tidy[0] - np.eye(4)[0])) < 1e-14:
+        tidy[0] = np.eye(4)[0]
+    return tidy
+
+
 def _rotation(kind: int, angle: float) -> FloatArray:
     """Return the transfer matrix of a one-qubit rotation."""
     u, v = {RZ: (1, 2), RX: (2, 3), RY: (3, 1)}[kind]
@@ -335,10 +343,12 @@ def _rotation(kind: int, angle: float) -> FloatArray:
     return matrix
 
 
-def _loss(pair: tuple[FloatArray, FloatArray, FloatArray]) -> float:
-    """Return by how much a map fails to preserve the trace."""
-    row = np.abs(np.stack(pair)[:, 0]).sum(axis=0)
-    return float(max(abs(row[0] - 1.0), row[1:].max()))
+def _loss(op: Op) -> float:
+    """Return by how much an operation fails to preserve the trace."""
+    rows = [np.abs(m[0]) for kind, m in op.factors if kind == CONST]
+    if op.pair is not None:
+        rows.append(np.abs(np.stack(op.pair)[:, 0]).sum(axis=0))
+    return float(max((max(abs(row[0] - 1.0), row[1:].max()) for row in rows), default=0.0))
 
 
 def cone_programs(
@@ -351,7 +361,7 @@ def cone_programs(
     """
     operands = [op.qubits for op in ops]
     touched = frozenset(q for qubits in operands for q in qubits).union(*supports)
-    if len(touched) <= _WHOLE_LIMIT and any(op.pair is not None and _loss(op.pair) > 1e-13 for op in ops):
+    if len(touched) <= _WHOLE_LIMIT and any(_loss(op) > 1e-13 for op in ops):
         supports = [touched] * len(supports)
     groups = cone_groups(operands, supports)
     return [

@@ -8,9 +8,8 @@ from typing import Any
 
 import numpy as np
 from qiskit import QuantumCircuit
-from qiskit.circuit import ControlFlowOp
 from qiskit.primitives import BaseEstimatorV2, DataBin, PrimitiveResult, PubResult
-from qiskit.primitives.containers.estimator_pub import EstimatorPub, EstimatorPubLike
+from qiskit.primitives.containers.estimator_pub import EstimatorPubLike
 from qiskit.primitives.containers.observables_array import ObservablesArray
 from qiskit.quantum_info import DensityMatrix
 
@@ -38,11 +37,12 @@ from qalgs.backends.noise_observables import (
     read_out,
 )
 from qalgs.backends.noise_program import lower
+from qalgs.backends.noisy_checks import as_rows, bound_values, check_precision, check_shots, coerce_pub, refuse
 from qalgs.backends.noisy_gradient import gradient
 from qalgs.backends.noisy_job import FinishedJob
 from qalgs.backends.noisy_plans import CompiledCircuit, ExactPlan, Prepared, SampledPlan
 from qalgs.backends.snapshot import DeviceSnapshot, Inflation
-from qalgs.errors import InvalidInputError, invalid
+from qalgs.errors import invalid
 from qalgs.seeds import Seed, as_generator
 
 
@@ -103,10 +103,10 @@ class NoisyEstimator(BaseEstimatorV2):
             raise invalid("engine", engine, f"must be one of {', '.join(ENGINES)}")
         self.device = CompactDevice(snapshot, layout, inflation=inflation, optimization_level=optimization_level)
         self.engine = engine
-        self.default_precision = _precision(default_precision)
-        self.default_shots = None if default_shots is None else _shots("default_shots", default_shots)
+        self.default_precision = check_precision(default_precision)
+        self.default_shots = None if default_shots is None else check_shots("default_shots", default_shots)
         self.readout = readout
-        self.trajectories = _shots("trajectories", trajectories)
+        self.trajectories = check_shots("trajectories", trajectories)
         self._rng = as_generator(seed)
         self._aer = AerEngine(self.device.snapshot)
         self._flips = self.device.flips if readout else np.zeros_like(self.device.flips)
@@ -130,12 +130,12 @@ class NoisyEstimator(BaseEstimatorV2):
         """Return the circuit that is simulated, in gates of the compact device."""
         return self._compile(circuit).isa
 
-    def state(self, circuit: QuantumCircuit, parameter_values: Any = ()) -> DensityMatrix:
+    def state(self, circuit: QuantumCircuit, values: Any = None) -> DensityMatrix:
         """Return the noisy state before readout, on the compact qubits in the order of the layout.
 
         Args:
             circuit: The circuit; routing, if any, is not undone.
-            parameter_values: (P,) values.
+            values: (P,) parameter values, None without parameters.
 
         Raises:
             InvalidInputError: If the layout is too large for a density matrix.
@@ -144,12 +144,13 @@ class NoisyEstimator(BaseEstimatorV2):
         n = self.device.num_qubits
         if n > AER_DENSITY_LIMIT:
             raise invalid("layout", f"{n} qubits", f"must have at most {AER_DENSITY_LIMIT} qubits for a state")
-        values = _values(EstimatorPub.coerce((circuit, "I" * circuit.num_qubits, parameter_values or None)))
+        pub = coerce_pub((circuit, "I" * circuit.num_qubits, values))
+        point = as_rows(bound_values(circuit, pub.parameter_values))
         letters = itertools.product(range(4), repeat=n)
         paulis = [tuple((q, p) for q, p in enumerate(reversed(word)) if p) for word in letters]
         plan = self._plan(compiled, [Request(paulis)])
         assert not isinstance(plan, TrajectoryPlan)
-        return DensityMatrix(from_components(plan.components(values.reshape(1, -1))[0]))
+        return DensityMatrix(from_components(plan.components(point)[0]))
 
     def run(
         self,
@@ -175,11 +176,11 @@ class NoisyEstimator(BaseEstimatorV2):
         """
         if precision is not None and shots is not None:
             raise invalid("shots", shots, "must not be given together with precision")
-        default = _precision(precision) if precision is not None else None
-        coerced = [_coerce(pub) for pub in pubs]
+        default = check_precision(precision) if precision is not None else None
+        coerced = [coerce_pub(pub) for pub in pubs]
         budgets = [self._budget(pub.precision, default, shots) for pub in coerced]
         prepared = [
-            self._prepare(pub.circuit, pub.observables, _values(pub), n)
+            self._prepare(pub.circuit, pub.observables, bound_values(pub.circuit, pub.parameter_values), n)
             for pub, n in zip(coerced, budgets, strict=True)
         ]
         source = self._rng if seed is None else as_generator(seed)
@@ -223,11 +224,11 @@ class NoisyEstimator(BaseEstimatorV2):
         if method not in ("auto", "shift", "adjoint"):
             raise invalid("method", method, "must be 'auto', 'shift' or 'adjoint'")
         values = np.asarray(parameter_values, dtype=float)
-        budget = self._budget(None, _precision(precision) if precision is not None else None, shots)
-        pub = _coerce((circuit, observable, values))
+        budget = self._budget(None, check_precision(precision) if precision is not None else None, shots)
+        pub = coerce_pub((circuit, observable, values))
         if pub.observables.shape != ():
             raise invalid("observable", pub.observables.shape, "must be a single observable")
-        batch = _values(pub).reshape(-1, circuit.num_parameters)
+        batch = as_rows(bound_values(pub.circuit, pub.parameter_values))
         value, slope = gradient(self, circuit, pub.observables, batch, method, budget, seed)
         return (value, slope) if values.ndim > 1 else (value.reshape(()), slope.reshape(-1))
 
@@ -237,7 +238,7 @@ class NoisyEstimator(BaseEstimatorV2):
             if given is not None:
                 return None if given == 0 else int(np.ceil(1 / given**2))
         if shots is not None:
-            return _shots("shots", shots)
+            return check_shots("shots", shots)
         if self.default_precision > 0:
             return int(np.ceil(1 / self.default_precision**2))
         return self.default_shots
@@ -250,7 +251,7 @@ class NoisyEstimator(BaseEstimatorV2):
         found = self._structures.fetch(key)
         if found is not None:
             return found
-        _refuse(circuit)
+        refuse(circuit)
         isa, places = self.device.isa(circuit, key)
         ops = None if self.engine == "aer" else lower(isa, self.device.snapshot)
         return self._structures.keep(key, CompiledCircuit(isa, places, tuple(circuit.parameters), ops))
@@ -300,50 +301,3 @@ class NoisyEstimator(BaseEstimatorV2):
                 weights[row[pauli], column] = coefficient
         plan = self._plan(compiled, [Request([p]) for p in paulis])
         return ExactPlan(plan, weights, observables)
-
-
-def _coerce(pub: EstimatorPubLike) -> EstimatorPub:
-    """Return a PUB; its own precision stays None where it states none."""
-    try:
-        return EstimatorPub.coerce(pub)
-    except (InvalidInputError, TypeError):
-        raise
-    except ValueError as error:
-        raise InvalidInputError(" ".join(str(error).split())) from error
-
-
-def _values(pub: EstimatorPub) -> FloatArray:
-    """Return the parameter values (..., P) in the order of ``circuit.parameters``."""
-    parameters = pub.circuit.parameters
-    if not len(parameters):
-        return np.zeros((*pub.parameter_values.shape, 0))
-    values = np.asarray(pub.parameter_values.as_array(parameters), dtype=float)
-    if not np.all(np.isfinite(values)):
-        bad = np.argwhere(~np.isfinite(values))[0]
-        raise invalid(
-            f"value of parameter {parameters[int(bad[-1])].name!r}", float(values[tuple(bad)]), "must be finite"
-        )
-    return values
-
-
-def _refuse(circuit: QuantumCircuit) -> None:
-    """Reject what has no place in an estimator circuit, by name."""
-    for item in circuit.data:
-        name = item.operation.name
-        if name in ("measure", "reset", "initialize") or isinstance(item.operation, ControlFlowOp):
-            where = [circuit.find_bit(q).index for q in item.qubits]
-            raise InvalidInputError(
-                f"instruction {name!r} on qubits {where} must not be in an estimator circuit; remove it"
-            )
-
-
-def _precision(value: float) -> float:
-    if not (isinstance(value, int | float | np.floating) and 0 <= value < np.inf):
-        raise invalid("precision", value, "must be a finite non-negative number")
-    return float(value)
-
-
-def _shots(name: str, value: int) -> int:
-    if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < 1:
-        raise invalid(name, value, "must be a positive int")
-    return int(value)

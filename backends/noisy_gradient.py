@@ -67,7 +67,7 @@ def _shift(
     angles = angle_map(values)
     count, width = angles.shape
     moves = np.concatenate([np.zeros((1, width)), np.pi / 2 * np.eye(width), -np.pi / 2 * np.eye(width)])
-    batch = (angles[:, None, :] + moves).reshape(-1, width)
+    batch = (angles[:, None, :] + moves).reshape(count * (1 + 2 * width), width)
     prepared = estimator._prepare_compiled(apart, observable, batch, shots)
     evs = prepared.evaluate(source)[0].reshape(count, 1 + 2 * width)
     slopes = (evs[:, 1 : 1 + width] - evs[:, 1 + width :]) / 2

@@ -15,6 +15,7 @@ from qalgs.backends.noise_engines import AerPlan, CompiledPlan, Plan, Trajectory
 from qalgs.backends.noise_kernels import probabilities
 from qalgs.backends.noise_observables import Basis, Terms
 from qalgs.backends.noise_program import Op
+from qalgs.backends.noisy_checks import as_rows
 from qalgs.seeds import simulator_seed
 
 
@@ -63,7 +64,7 @@ class Prepared:
 
     def evaluate(self, source: np.random.Generator) -> tuple[FloatArray, FloatArray, dict[str, Any]]:
         """Return values, standard errors and facts for the metadata."""
-        batch = self.values.reshape(-1, self.values.shape[-1])
+        batch = as_rows(self.values)
         lead = self.values.shape[:-1]
         shape = np.broadcast_shapes(lead, self.observables)
         sets = np.broadcast_to(np.arange(len(batch)).reshape(lead), shape).ravel()

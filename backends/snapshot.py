@@ -170,12 +170,16 @@ class DeviceSnapshot:
         if len(set(qubits)) < len(qubits):
             raise invalid("layout", list(qubits), "must not repeat a qubit")
         if connected and not _connected(qubits, self.live_edges):
+            if not self.live_edges:
+                raise InvalidInputError(
+                    f"{self.name} has a broken calibration: all its couplers are dead (error 1), so layout "
+                    f"{list(qubits)} cannot be used; choose another device"
+                )
             if _connected(qubits, self.edges):
-                dead = [e for e in self.edges if set(e) <= set(qubits) and e not in self.live_edges]
+                dead = sorted({(min(e), max(e)) for e in self.edges if set(e) <= set(qubits)} - set(self.coupling))
                 raise InvalidInputError(
                     f"layout {list(qubits)} of {self.name} needs dead couplers (error 1: "
                     f"{', '.join(f'{a}-{b}' for a, b in dead[:4])}); choose other qubits"
-                    + (" or another device: all its couplers are dead" if not self.live_edges else "")
                 )
             raise invalid(
                 "layout", list(qubits), f"must be connected on {self.name}", "choose qubits joined by couplers"

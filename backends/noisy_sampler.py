@@ -1,0 +1,268 @@
+"""The noisy sampler: a V2 primitive that samples measured bits from a few qubits of a noisy device."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Iterable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from qiskit import QuantumCircuit
+from qiskit.circuit import ControlFlowOp
+from qiskit.primitives import BaseSamplerV2, BitArray, DataBin, PrimitiveResult, SamplerPubResult
+from qiskit.primitives.containers.sampler_pub import SamplerPub, SamplerPubLike
+
+from qalgs.backends.compiler_cache import CircuitCache
+from qalgs.backends.noise import FloatArray
+from qalgs.backends.noise_device import Cache, CompactDevice, circuit_key
+from qalgs.backends.noise_engines import (
+    AER_DENSITY_LIMIT,
+    COMPILED_LIMIT,
+    ENGINES,
+    AerEngine,
+    CompiledPlan,
+    Request,
+    bind,
+)
+from qalgs.backends.noise_kernels import probabilities
+from qalgs.backends.noise_observables import Basis
+from qalgs.backends.noise_program import lower
+from qalgs.backends.noisy_checks import as_rows, bound_values, check_shots
+from qalgs.backends.noisy_job import FinishedJob
+from qalgs.backends.snapshot import DeviceSnapshot, Inflation
+from qalgs.errors import InvalidInputError, invalid
+from qalgs.seeds import Seed, as_generator, simulator_seed
+
+MOST_BITS = 20
+"""Most measured bits whose joint distribution is tabulated."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Compiled:
+    """A circuit ready for sampling; ``plan`` is None where Aer samples."""
+
+    isa: QuantumCircuit
+    parameters: tuple[Any, ...]
+    registers: tuple[tuple[str, tuple[int, ...]], ...]
+    qubits: tuple[int, ...]
+    clbits: tuple[int, ...]
+    plan: CompiledPlan | None
+
+
+class NoisySampler(BaseSamplerV2):
+    """Measured bits of circuits on a few qubits of a noisy device, simulated without the rest of it.
+
+    Noise, layouts, transpilation and engines are those of :class:`NoisyEstimator`. Circuits with final
+    measurements are sampled from the exact distribution of the measured bits, readout errors included; circuits
+    that measure or branch midway, or reset qubits, go to Aer (unless ``engine="compiled"``).
+
+    Args:
+        snapshot: The calibration.
+        layout: Physical qubits, joined by live couplers.
+        engine: ``"auto"``, ``"compiled"`` or ``"aer"``.
+        default_shots: Shots of runs that state none.
+        seed: Seeds the sampling; every call and every PUB draws from its own stream.
+        inflation: Factors on gate errors: see :meth:`DeviceSnapshot.inflate`.
+        optimization_level: Of the transpiler, for circuits that need it.
+
+    Example:
+        >>> from qiskit import QuantumCircuit
+        >>> sampler = NoisySampler(DeviceSnapshot.from_backend("fake_brisbane"), [0, 1], seed=7)
+        >>> circuit = QuantumCircuit(2)
+        >>> _ = circuit.h(0), circuit.cx(0, 1), circuit.measure_all()
+        >>> counts = sampler.run([circuit], shots=1000).result()[0].data.meas.get_counts()
+        >>> counts["00"] + counts["11"] > 900
+        True
+    """
+
+    def __init__(
+        self,
+        snapshot: DeviceSnapshot,
+        layout: Iterable[int],
+        *,
+        engine: str = "auto",
+        default_shots: int = 1024,
+        seed: Seed = None,
+        inflation: Inflation | None = None,
+        optimization_level: int = 1,
+    ) -> None:
+        if engine not in ENGINES:
+            raise invalid("engine", engine, f"must be one of {', '.join(ENGINES)}")
+        self.device = CompactDevice(snapshot, layout, inflation=inflation, optimization_level=optimization_level)
+        self.engine = engine
+        self.default_shots = check_shots("default_shots", default_shots)
+        self._rng = as_generator(seed)
+        self._aer = AerEngine(self.device.snapshot)
+        self._structures: Cache[Hashable, _Compiled] = Cache()
+        self._circuits: CircuitCache[_Compiled] = CircuitCache(self._build)
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {k: v for k, v in self.__dict__.items() if k not in ("_structures", "_circuits")}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        self._structures = Cache()
+        self._circuits = CircuitCache(self._build)
+
+    @property
+    def layout(self) -> tuple[int, ...]:
+        """Physical qubit of each virtual qubit."""
+        return self.device.layout
+
+    def isa(self, circuit: QuantumCircuit) -> QuantumCircuit:
+        """Return the circuit that is simulated, in gates of the compact device."""
+        return self._circuits.get(circuit).isa
+
+    def run(
+        self, pubs: Iterable[SamplerPubLike], *, shots: int | None = None, seed: Seed = None
+    ) -> FinishedJob[PrimitiveResult[SamplerPubResult]]:
+        """Sample the classical registers of circuits.
+
+        Args:
+            pubs: Circuits, or ``(circuit, parameter values, shots)`` tuples.
+            shots: Shots of PUBs that state none.
+            seed: Seeds this call alone; the sampler's own stream is then left untouched.
+
+        Returns:
+            A finished job; each result has one ``BitArray`` per classical register.
+
+        Raises:
+            InvalidInputError: If a circuit or a value breaks a rule, before anything is simulated.
+        """
+        default = self.default_shots if shots is None else check_shots("shots", shots)
+        coerced = [SamplerPub.coerce(pub, default) for pub in pubs]
+        compiled = [self._circuits.get(pub.circuit) for pub in coerced]
+        values = [bound_values(pub.circuit, pub.parameter_values) for pub in coerced]
+        source = self._rng if seed is None else as_generator(seed)
+        results = []
+        for pub, ready, batch in zip(coerced, compiled, values, strict=True):
+            rng = source.spawn(1)[0]
+            rows = as_rows(batch)
+            bits = self._sample(ready, rows, pub.shots, rng).reshape(*batch.shape[:-1], pub.shots, -1)
+            arrays = {
+                name: BitArray.from_bool_array(bits[..., list(where)], order="little")
+                for name, where in ready.registers
+            }
+            meta = {"shots": pub.shots, "circuit_metadata": pub.circuit.metadata}
+            meta["engine"] = "aer" if ready.plan is None else "compiled"
+            results.append(SamplerPubResult(DataBin(**arrays, shape=batch.shape[:-1]), metadata=meta))
+        return FinishedJob(PrimitiveResult(results, metadata={"version": 2}))
+
+    def probabilities(self, circuit: QuantumCircuit, values: Any = ()) -> FloatArray:
+        """Return the exact distribution of the measured bits, readout errors included.
+
+        Args:
+            circuit: A circuit with final measurements.
+            values: (P,) or (B, P) parameter values.
+
+        Returns:
+            (2**m,) or (B, 2**m); bit ``i`` of an outcome is the i-th measured classical bit.
+
+        Raises:
+            InvalidInputError: If the circuit is not simulated by the compiled engine.
+        """
+        ready = self._circuits.get(circuit)
+        if ready.plan is None:
+            raise InvalidInputError(
+                "probabilities need final measurements and the compiled engine; use run(...) instead"
+            )
+        pub = SamplerPub.coerce((circuit, values), 1) if np.size(values) else SamplerPub.coerce(circuit, 1)
+        batch = bound_values(circuit, pub.parameter_values)
+        found = self._chances(ready, as_rows(batch))
+        return found.reshape(*batch.shape[:-1], -1)
+
+    def _chances(self, ready: _Compiled, rows: FloatArray) -> FloatArray:
+        assert ready.plan is not None
+        flips = np.ascontiguousarray(self.device.flips[list(ready.qubits)])
+        return np.asarray(probabilities(ready.plan.components(rows), flips))
+
+    def _sample(
+        self, ready: _Compiled, rows: FloatArray, shots: int, rng: np.random.Generator
+    ) -> NDArray[np.bool_]:
+        """Return bits (B, shots, number of clbits)."""
+        width = sum(len(where) for _, where in ready.registers)
+        width = max(width, ready.isa.num_clbits)
+        bits = np.zeros((len(rows), shots, width), dtype=bool)
+        if ready.plan is None:
+            return self._sample_aer(ready, rows, shots, rng, bits)
+        chances = np.cumsum(self._chances(ready, rows), axis=1)
+        for row, cumulative in enumerate(chances):
+            outcomes = np.searchsorted(cumulative, rng.random(shots) * cumulative[-1], side="right")
+            for bit, clbit in enumerate(ready.clbits):
+                bits[row, :, clbit] = outcomes >> bit & 1
+        return bits
+
+    def _sample_aer(
+        self,
+        ready: _Compiled,
+        rows: FloatArray,
+        shots: int,
+        rng: np.random.Generator,
+        bits: NDArray[np.bool_],
+    ) -> NDArray[np.bool_]:
+        small = self.device.num_qubits <= AER_DENSITY_LIMIT
+        circuits = [bind(ready.isa, ready.parameters, row) for row in rows]
+        result = self._aer.run(
+            circuits,
+            "density_matrix" if small else "statevector",
+            shots=shots,
+            memory=True,
+            seed_simulator=simulator_seed(rng),
+        )
+        for row in range(len(rows)):
+            memory = result.data(row)["memory"]
+            words = np.array([int(word, 16) for word in memory], dtype=object)
+            for clbit in range(ready.isa.num_clbits):
+                bits[row, :, clbit] = (words >> clbit) & 1
+        return bits
+
+    def _build(self, circuit: QuantumCircuit) -> _Compiled:
+        key = circuit_key(circuit)
+        found = self._structures.fetch(key)
+        if found is not None:
+            return found
+        names = {item.operation.name for item in circuit.data}
+        branching = any(isinstance(item.operation, ControlFlowOp) for item in circuit.data)
+        if not circuit.cregs or not ("measure" in names or branching):
+            raise InvalidInputError("sampler circuit must measure into a classical register; add measurements")
+        isa, _ = self.device.isa(circuit, key)
+        position = {bit: i for i, bit in enumerate(isa.clbits)}
+        registers = tuple((r.name, tuple(position[c] for c in r)) for r in isa.cregs)
+        parameters = tuple(circuit.parameters)
+        final, reason = _final_measurements(isa)
+        if self.engine != "aer" and not reason and len(final) <= MOST_BITS:
+            ops = lower(isa, self.device.snapshot)
+            qubits, clbits = tuple(q for q, _ in final), tuple(c for _, c in final)
+            spectrum = Basis(qubits, (3,) * len(qubits), np.zeros(0)).spectrum()
+            plan = CompiledPlan(ops, [Request(spectrum)], parameters)
+            if self.engine == "compiled" or plan.largest <= COMPILED_LIMIT:
+                return self._structures.keep(key, _Compiled(isa, parameters, registers, qubits, clbits, plan))
+        if self.engine == "compiled":
+            reason = reason or f"it measures {len(final)} bits, more than {MOST_BITS}"
+            raise InvalidInputError(
+                f"circuit cannot be sampled by the compiled engine: {reason}; use engine='auto'"
+            )
+        return self._structures.keep(key, _Compiled(isa, parameters, registers, (), (), None))
+
+
+def _final_measurements(isa: QuantumCircuit) -> tuple[list[tuple[int, int]], str]:
+    """Return ``(qubit, clbit)`` of the measurements, and why they are not all final ("" if they are)."""
+    qubits = {bit: i for i, bit in enumerate(isa.qubits)}
+    clbits = {bit: i for i, bit in enumerate(isa.clbits)}
+    measured: dict[int, int] = {}
+    for item in isa.data:
+        operation = item.operation
+        where = [qubits[q] for q in item.qubits]
+        if operation.name == "barrier":
+            continue
+        if isinstance(operation, ControlFlowOp) or operation.name in ("reset", "initialize"):
+            return [], f"instruction {operation.name!r} on qubits {where}"
+        if any(q in measured for q in where):
+            return [], f"instruction {operation.name!r} follows a measurement of qubits {where}"
+        if operation.name == "measure":
+            clbit = clbits[item.clbits[0]]
+            if clbit in measured.values():
+                return [], f"classical bit {clbit} is measured twice"
+            measured[where[0]] = clbit
+    return sorted(measured.items(), key=lambda pair: pair[1]), ""
