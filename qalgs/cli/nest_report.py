@@ -1,46 +1,71 @@
-"""``qalgs nest report``: finished runs as one HTML file."""
+"""``qalgs nest report``: finished runs, comparisons and studies as one HTML file."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
+
+STUDY = "study.sqlite"
 
 
 def report(
     folders: Annotated[
-        list[Path], typer.Argument(help="Folders of runs, or folders that hold such folders.", show_default=False)
+        list[Path],
+        typer.Argument(help="Folders of runs, comparisons or studies, or what holds them.", show_default=False),
     ],
     out: Annotated[Path | None, typer.Option("--out", "-o", help="The file; DIR/report.html by default.")] = None,
     title: Annotated[str, typer.Option("--title", help="Heading of the page.")] = "",
 ) -> None:
     """Write one self-contained HTML file: chip by cycle, ESP, energies, machine time, cost, strategies."""
     from qalgs.cli.runfolder import check_writable
-    from qalgs.nest.report_html import write_folder_report
+    from qalgs.nest.report_data import compare, read_run
+    from qalgs.nest.report_html import render
+    from qalgs.results import write_atomic
 
     target = out if out is not None else folders[0] / "report.html"
     check_writable(target.parent)
-    runs = [run for folder in folders for run in runs_in(folder)]
-    written = write_folder_report(runs, target, title=title)
-    print(f"{written}: {len(runs)} run{'s' if len(runs) != 1 else ''}, {written.stat().st_size / 1e6:.1f} MB")
+    single: list[dict[str, Any]] = []
+    studied: list[dict[str, Any]] = []
+    for place in [found for folder in folders for found in _places(folder)]:
+        if (place / STUDY).is_file():
+            studied.append(_study(place))
+        else:
+            single.append(read_run(place))
+    content = {
+        "runs": [*single, *(run for study in studied for run in study["runs"])],
+        "comparison": [*compare(single), *(group for study in studied for group in study["comparison"])],
+    }
+    written = write_atomic(target, render(content, title=title))
+    count = len(content["runs"])
+    print(f"{written}: {count} run{'s' if count != 1 else ''}, {written.stat().st_size / 1e6:.1f} MB")
 
 
-def runs_in(folder: Path) -> list[Path]:
-    """Return the runs at or right below a folder.
-
-    Raises:
-        LedgerError: If there is none.
-    """
+def _places(folder: Path) -> list[Path]:
+    """Return the runs and studies at or right below a folder."""
     from qalgs.cli.runfolder import LEDGER
     from qalgs.errors import LedgerError
 
-    if (folder / LEDGER).is_file():
+    if any((folder / name).is_file() for name in (LEDGER, STUDY)):
         return [folder]
-    found = sorted(path.parent for path in folder.glob(f"*/{LEDGER}"))
+    found = sorted({path.parent for name in (LEDGER, STUDY) for path in folder.glob(f"*/{name}")})
     if not found:
         raise LedgerError(f"{folder} holds no run; give the folder that 'qalgs nest run --out' wrote")
     return found
+
+
+def _study(folder: Path) -> dict[str, Any]:
+    from qalgs.errors import LedgerError
+    from qalgs.nest import Ledger
+    from qalgs.nest.strategies import CONTROL
+    from qalgs.nest.study_result import CellOutcome, StudyResult
+
+    with Ledger(folder / STUDY, read_only=True) as ledger:
+        outcomes = tuple(CellOutcome(payload=payload) for payload in ledger.cells())
+    if not outcomes:
+        raise LedgerError(f"{folder} holds no finished run; run the same command again to continue it")
+    return StudyResult(outcomes=outcomes, control=CONTROL, baseline="BestMap").report_content()
 
 
 def register(app: typer.Typer) -> None:
