@@ -13,9 +13,19 @@ from .qasm3 import read_qasm3 as read_qasm3
 from .sectors import Sector as Sector
 from .sectors import find_sector as find_sector
 
+from .qaoa import qaoa as qaoa
+from .cross_terms import cross_term_circuit as cross_term_circuit
+from .cross_terms import cross_term_observable as cross_term_observable
+from .cross_terms import overlap_circuit as overlap_circuit
+from .rotations import RotationForm as RotationForm
+from .rotations import rotation_form as rotation_form
+
 __all__ = [
     "Molecule",
+    "RotationForm",
     "Sector",
+    "cross_term_circuit",
+    "cross_term_observable",
     "find_sector",
     "hamiltonian_variational",
     "hardware_efficient",
@@ -23,9 +33,12 @@ __all__ = [
     "magnetization_conserving",
     "max_cut",
     "molecule",
+    "overlap_circuit",
     "particle_conserving",
     "qaoa",
+    "qaoa",
     "read_qasm3",
+    "rotation_form",
     "tfim",
     "xxz",
 ]

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from qalgs.cli import nest
+from qalgs.cli import levels, nest
 
 app = typer.Typer(
     name="qalgs",
@@ -35,4 +35,5 @@ def root(
     """Quantum algorithms on noisy hardware: nest, levels, solve, max3cut."""
 
 
+levels.register(app)
 nest.register(app)

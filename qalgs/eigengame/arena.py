@@ -18,6 +18,7 @@ from qalgs.results import Status
 from qalgs.seeds import keyed
 
 Real = NDArray[np.float64]
+TAIL, STAGES = 4, 4
 Evaluation = tuple[float, Real, float]
 Objective = Callable[[Real], Evaluation]
 
@@ -28,8 +29,14 @@ class Players(Protocol):
     has_shots: bool
     gradients: int
     evaluations: int
-    circuits: int
-    shots: int
+
+    @property
+    def circuits(self) -> int:
+        """Circuits submitted so far."""
+
+    @property
+    def shots(self) -> int:
+        """Shots used so far."""
 
     @property
     def num_parameters(self) -> int:
@@ -104,11 +111,14 @@ class Arena:
         """Minimise one player's cost, yielding its progress."""
         shown = c if self.method == "vqd" else c + self.problem.offset
         pending: list[Progress] = []
+        trail: list[Real] = []
         best = Outcome(parameters=start, cost=math.inf, energy=math.nan, status=Status.BUDGET, evaluations=0)
 
         def record(x: Real) -> tuple[float, Real]:
             cost, gradient, energy = objective(x)
             best.evaluations += 1
+            if self.players.has_shots:
+                trail.append(x.copy())
             self.counts[state] = self.counts.get(state, 0) + 1
             if cost < best.cost:
                 best.parameters, best.cost, best.energy = x.copy(), cost, energy
@@ -132,16 +142,30 @@ class Arena:
             best.status = _lbfgs(record, start, self.optimizer, budget)
             yield from pending
             return best
-        run = self.optimizer.start(start, seed=keyed(self.root, "optimizer", state, round_), budget=budget)
-        while not run.done:
-            points = run.ask()
-            answers = [record(x) for x in points]
-            gradients = np.array([g for _, g in answers]) if self.optimizer.needs_gradient else None
-            run.tell(points, np.array([v for v, _ in answers]), gradients)
-            yield from pending
-            pending.clear()
-        best.status = run.status or Status.BUDGET
+        stages = STAGES if self.players.has_shots and _scheduled(self.optimizer) else 1
+        here = start
+        for stage in range(stages):
+            run = self.optimizer.at_cycle(stage, stages).start(
+                here, seed=keyed(self.root, "optimizer", state, round_, stage), budget=max(1, budget // stages)
+            )
+            while not run.done:
+                points = run.ask()
+                answers = [record(x) for x in points]
+                gradients = np.array([g for _, g in answers]) if self.optimizer.needs_gradient else None
+                run.tell(points, np.array([v for v, _ in answers]), gradients)
+                yield from pending
+                pending.clear()
+            here = trail[-1] if trail and self.optimizer.needs_gradient else best.parameters
+            best.status = run.status or Status.BUDGET
+        if self.players.has_shots and self.optimizer.needs_gradient:
+            # The lowest of noisy values is a lucky one; the mean of the last points is a better estimate.
+            best.parameters = np.mean(trail[-max(1, len(trail) // TAIL) :], axis=0)
         return best
+
+
+def _scheduled(optimizer: Optimizer) -> bool:
+    """Whether a step size changes over the stages of a run."""
+    return any(not isinstance(getattr(optimizer, name), int | float | None) for name in optimizer.scheduled)
 
 
 def _lbfgs(record: Callable[[Real], tuple[float, Real]], start: Real, options: LBFGS, budget: int) -> Status:

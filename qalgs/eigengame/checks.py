@@ -60,7 +60,8 @@ def judge_fixed(method: str, arena: Arena, players: ExactPlayers) -> None:
     if arena.penalty < high:
         arena.notes.append(
             f"shift c = {arena.penalty + offset:.6g} lies below the top of the spectrum, about "
-            f"{high + offset:.6g}: c - H is indefinite and levels above c are invisible; use penalty='auto' unless that is meant"
+            f"{high + offset:.6g}: c - H is indefinite and levels above c are invisible; use penalty='auto' "
+            "unless that is meant"
         )
 
 

@@ -33,8 +33,16 @@ class ExactPlayers:
         self.true_observable = compile_observable(problem.hamiltonian)
         self.gradients = 0
         self.evaluations = 0
-        self.circuits = 0
-        self.shots = 0
+
+    @property
+    def circuits(self) -> int:
+        """No circuit is submitted."""
+        return 0
+
+    @property
+    def shots(self) -> int:
+        """No shot is taken."""
+        return 0
 
     @property
     def num_parameters(self) -> int:

@@ -107,6 +107,8 @@ def _judge(arena: Arena, found: list[Snapshot], overlaps: Real, leak: Real) -> S
     status = Status.CONVERGED
     if any(s.status is not Status.CONVERGED for s in found):
         status = Status.BUDGET if any(s.status is Status.BUDGET for s in found) else Status.STALLED
+    if status is Status.BUDGET and arena.players.has_shots and _settled(arena):
+        status = Status.CONVERGED
     # L-BFGS reports a failed line search at machine precision; a stationary state is converged all the same.
     if status is Status.STALLED and not arena.players.has_shots and _stationary(arena, found):
         status = Status.CONVERGED
@@ -122,6 +124,20 @@ def _judge(arena: Arena, found: list[Snapshot], overlaps: Real, leak: Real) -> S
         )
         status = Status.STALLED
     return status
+
+
+def _settled(arena: Arena) -> bool:
+    """Whether every player's measured energy has stopped moving, to 3 standard errors of its own scatter."""
+    for state in {e.state for e in arena.history}:
+        energies = np.array([e.energy for e in arena.history if e.state == state])
+        size = len(energies) // 8
+        if size < 4:
+            return False
+        last, before = energies[-size:], energies[-2 * size : -size]
+        error = np.sqrt((last.var(ddof=1) + before.var(ddof=1)) / size)
+        if abs(last.mean() - before.mean()) > 3 * error + 1e-6 * arena.sigma:
+            return False
+    return True
 
 
 def _stationary(arena: Arena, found: list[Snapshot]) -> bool:

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
     from qalgs.eigengame.result import ExcitedStatesResult
-    from qalgs.eigengame.scan import ScanResult
+    from qalgs.eigengame.scanning import ScanResult
 
 
 def axes(ax: Axes | None) -> Axes:

@@ -29,6 +29,7 @@ from qalgs.results import Status
 from qalgs.seeds import Seed, keyed, root_seed
 
 SCHEDULES = ("sequential", "parallel")
+LARGE = 10
 _NAMED: dict[str, Callable[[], Optimizer]] = {
     "lbfgs": LBFGS,
     "adam": Adam,
@@ -59,7 +60,7 @@ class ExcitedStates:
         sampler: A V2 sampler, for overlaps; alone it also measures energies group by group.
         shots: Shots per circuit; None is exact.
         optimizer: ``"auto"`` (L-BFGS exact, Adam under shots), a name, or an object of :mod:`qalgs.optimizers`.
-        restarts: Random starts of each player; 3 exact and 1 under shots by default.
+        restarts: Random starts of each player; 3 by default, 1 under shots and from 10 qubits on.
         symmetry: Conserved quantities of the sector; a molecule's own N and Sz by default, ``{}`` for none.
         seed: Randomness of starts and of the optimiser.
         callback: Called with every event of :meth:`iter_run`.
@@ -187,7 +188,7 @@ class ExcitedStates:
         optimizer = self._optimizer(measured)
         if measured and optimizer.needs_gradient and isinstance(optimizer, LBFGS):
             notes.append("L-BFGS does not tolerate shot noise; use optimizer='adam' or 'spsa' with shots")
-        restarts = self.restarts if self.restarts is not None else (1 if measured else 3)
+        restarts = self.restarts or (1 if measured or problem.num_qubits >= LARGE else 3)
         arena = Arena(
             problem=problem,
             players=players,
@@ -200,7 +201,7 @@ class ExcitedStates:
             sigma=spread(problem.effective if problem.constraint is None else problem.hamiltonian),
             root=root_seed(self.seed),
             restarts=restarts,
-            budget=self.budget or (150 if measured else 2000),
+            budget=self.budget or (240 if measured else 2000),
             warm=warm_start(initial, players.num_parameters),
             notes=notes,
         )
@@ -268,13 +269,14 @@ class ExcitedStates:
             rng=keyed(root_seed(self.seed), "shots"),
             calibrate=self.calibrate,
             cross_form=self.cross_form,
+            with_gradient=self._optimizer(True).needs_gradient,
         )
 
     def _optimizer(self, measured: bool) -> Optimizer:
         if isinstance(self.optimizer, Optimizer):
             return self.optimizer
         if self.optimizer == "auto":
-            return Adam(lr=0.1) if measured else LBFGS(gtol=1e-6, ftol=1e-14)
+            return Adam(lr=(0.3, 0.02)) if measured else LBFGS(gtol=1e-6, ftol=1e-14)
         return _NAMED[self.optimizer]()
 
     def _budgets(self, k: int, budget: int) -> list[int]:
