@@ -211,7 +211,7 @@ class JobsFile:
             jobs: The jobs, if they are built already.
             options: Further arguments of :class:`Campaign`.
         """
-        from qalgs.nest import Campaign, Convergence, Rates
+        from qalgs.nest import Campaign
 
         head = self.head
         defaults = head.campaign
@@ -220,13 +220,7 @@ class JobsFile:
                 self.jobs(fast=fast, strategy=strategy) if jobs is None else jobs,
                 head.device.name,
                 strategy=self.strategy(strategy),
-                optimizer=build_optimizer(defaults.optimizer),
-                shots=_cut(defaults.shots, FAST_SHOTS, fast) or 0,
-                evaluations=_cut(defaults.evals_per_cycle, FAST_EVALUATIONS, fast) or 1,
-                buffer=head.device.buffer,
-                crosstalk=self._crosstalk(),
-                convergence=Convergence(**head.convergence.model_dump()),
-                rates=Rates(**head.rates.model_dump()),
+                **self.settings(fast=fast),
                 seed=defaults.seed if seed is None else seed,
                 ledger=ledger,
                 executor=self._executor(),
@@ -237,6 +231,25 @@ class JobsFile:
             if str(error).startswith(str(self.path)):
                 raise
             raise type(error)(f"{self.path}: {error}") from error
+
+    def settings(self, *, fast: bool = False) -> dict[str, Any]:
+        """Return the arguments that campaigns and the cells of a study share.
+
+        Args:
+            fast: Cut evaluations and shots to a smoke test.
+        """
+        from qalgs.nest import Convergence, Rates
+
+        defaults = self.head.campaign
+        return {
+            "optimizer": build_optimizer(defaults.optimizer),
+            "shots": _cut(defaults.shots, FAST_SHOTS, fast),
+            "evaluations": _cut(defaults.evals_per_cycle, FAST_EVALUATIONS, fast),
+            "buffer": self.head.device.buffer,
+            "crosstalk": self._crosstalk(),
+            "convergence": Convergence(**self.head.convergence.model_dump()),
+            "rates": Rates(**self.head.rates.model_dump()),
+        }
 
     def _crosstalk(self) -> Any:
         table = self.head.device.crosstalk

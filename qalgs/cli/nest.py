@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from contextlib import closing
 from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
@@ -101,7 +102,7 @@ def _execute(
                 ledger.open_campaign(campaign.spec, versions(), alone=True)
         remember(out, file, options)
         campaign = file.campaign(**options, n_jobs=workers, ledger=out / LEDGER, jobs=list(campaign.jobs))
-        with CampaignProgress(quiet=quiet) as progress:
+        with CampaignProgress(quiet=quiet) as progress, closing(campaign.executor):
             result = campaign.run(progress)
         written = write_results(out, result, plots=None if plots == "none" else plots)
     if as_json:
@@ -134,14 +135,14 @@ def show(result: CampaignResult) -> None:
             str(job.evaluations),
             f"{job.measured:.4f}",
             f"{q.reference:.4f}",
-            f"{q.noiseless:.4f}",
+            "-" if q.noiseless is None else f"{q.noiseless:.4f}",
             "-" if q.exact is None else f"{q.exact:.4f}",
             "-" if q.baseline is None else f"{q.baseline:.4f}",
             f"{job.cycles[0].esp:.3f} > {job.cycles[-1].esp:.3f}",
             str(job.jumps),
         ]
         table.add_row(*(Text(cell) for cell in cells))
-    _console().print(table)
+    console().print(table)
     usage = result.usage
     print("reference: exact noisy energy of the trained parameters on the job's best map, alone")
     print(
@@ -151,11 +152,12 @@ def show(result: CampaignResult) -> None:
     )
 
 
-def _console() -> Any:
+def console() -> Any:
+    """Return rich's console for stdout."""
     from rich.console import Console
 
     # Tables keep their columns in a pipe, too.
-    return Console() if sys.stdout.isatty() else Console(width=140)
+    return Console() if sys.stdout.isatty() else Console(width=190)
 
 
 def register(app: typer.Typer) -> None:
@@ -163,4 +165,5 @@ def register(app: typer.Typer) -> None:
     for name in ("nest_plan", "nest_report"):
         if find_spec(f"qalgs.cli.{name}") is not None:
             import_module(f"qalgs.cli.{name}").register(nest_app)
+    import_module("qalgs.cli.nest_compare").register(nest_app)
     app.add_typer(nest_app)

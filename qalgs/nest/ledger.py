@@ -42,6 +42,7 @@ CREATE TABLE evaluations (
     shots INTEGER NOT NULL, seed_key TEXT NOT NULL, recorded REAL NOT NULL,
     PRIMARY KEY (campaign, job, cycle, evaluation)
 ) STRICT, WITHOUT ROWID;
+CREATE TABLE cells (key TEXT PRIMARY KEY, payload TEXT NOT NULL, recorded REAL NOT NULL) STRICT;
 CREATE TABLE submissions (
     campaign TEXT NOT NULL REFERENCES campaigns (id), step TEXT NOT NULL, attempt INTEGER NOT NULL,
     state TEXT NOT NULL, remote TEXT, note TEXT, recorded REAL NOT NULL,
@@ -299,6 +300,29 @@ class Ledger:
             ).fetchall()
         return [(job, cycle, json.loads(entry)) for job, cycle, entry in rows]
 
+    def put_cell(self, key: str, payload: Mapping[str, Any]) -> None:
+        """Write the outcome of one cell of a study; a cell that is there already stays as it is."""
+        with self._errors(), self.transaction():
+            values = (key, canonical(dict(payload)), time.time())
+            self._db.execute("INSERT INTO cells VALUES (?, ?, ?) ON CONFLICT DO NOTHING", values)
+
+    def cell(self, key: str) -> dict[str, Any] | None:
+        """Return the outcome of a cell, or None if it has not been run."""
+        with self._errors():
+            row = self._db.execute("SELECT payload FROM cells WHERE key = ?", (key,)).fetchone()
+        return None if row is None else json.loads(row[0])
+
+    def cells(self) -> list[dict[str, Any]]:
+        """Return the outcomes of all cells in the order they were written."""
+        with self._errors():
+            rows = self._db.execute("SELECT payload FROM cells ORDER BY recorded, key").fetchall()
+        return [json.loads(payload) for (payload,) in rows]
+
+    def copy_from(self, path: str | os.PathLike[str]) -> None:
+        """Replace everything by the content of another ledger, which is only read."""
+        with Ledger(path, read_only=True) as other, self._errors():
+            other._db.backup(self._db)
+
     def submission(
         self, campaign: str, step: str, attempt: int, state: str, *, remote: str | None = None, note: str = ""
     ) -> None:
@@ -320,7 +344,7 @@ class Ledger:
             ).fetchall()
 
     def export(self) -> Iterator[str]:
-        """Yield campaigns, cycles and evaluations as JSON lines in the order of their keys, without any times."""
+        """Yield everything but submissions as JSON lines in the order of their keys, without any times."""
         with self._errors():
             for identity, spec in self._db.execute("SELECT id, spec FROM campaigns ORDER BY id").fetchall():
                 yield canonical({"campaign": identity, "spec": json.loads(spec)})
@@ -341,6 +365,8 @@ class Ledger:
                             "seed_key": e.seed_key,
                         }
                     )
+            for key, payload in self._db.execute("SELECT key, payload FROM cells ORDER BY key").fetchall():
+                yield canonical({"cell": key, "payload": json.loads(payload)})
 
     def digest(self) -> str:
         """Return the SHA-256 of :meth:`export`; equal for two runs exactly if nothing but times differs."""

@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 
 Array = NDArray[np.float64]
 
+IDEAL_LIMIT = 22
+"""Most qubits for which the ideal circuit is simulated."""
 EXACT_LIMIT = 14
 """Most qubits for which the lowest eigenvalue is computed when a job does not state it."""
 
@@ -39,7 +41,7 @@ class Quality(Result):
         reference: Exact noisy ⟨H⟩ on the reference map.
         reference_layout: The reference map: the job's best.
         reference_esp: Its ESP.
-        noiseless: ⟨H⟩ of the ideal circuit.
+        noiseless: ⟨H⟩ of the ideal circuit; None beyond :data:`IDEAL_LIMIT` qubits.
         exact: Lowest value that counts as right (of the molecule's own sector, say); None if unknown.
         baseline: What is to be had without training.
         baseline_name: What that is.
@@ -48,7 +50,7 @@ class Quality(Result):
     reference: float
     reference_layout: tuple[int, ...]
     reference_esp: float
-    noiseless: float
+    noiseless: float | None
     exact: float | None
     baseline: float | None
     baseline_name: str
@@ -86,7 +88,7 @@ def quality_of(job: Job, theta: Array, catalogue: LayoutCatalogue, snapshot: Dev
         reference=float(reference[0]),
         reference_layout=tuple(best),
         reference_esp=best.esp,
-        noiseless=float(noiseless(job, theta[None, :])[0]),
+        noiseless=float(noiseless(job, theta[None, :])[0]) if job.num_qubits <= IDEAL_LIMIT else None,
         exact=job.exact if job.exact is not None else lowest_eigenvalue(job),
         baseline=job.baseline,
         baseline_name=job.baseline_name,

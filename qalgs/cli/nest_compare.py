@@ -1,0 +1,298 @@
+"""``qalgs nest compare`` and ``study``: strategies side by side with intervals, and always the restart control."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+if TYPE_CHECKING:
+    from qalgs.cli.jobsfile import JobsFile
+    from qalgs.nest.study import Cell, CellFinished
+    from qalgs.nest.study_result import Comparison, StudyResult
+
+Seeds = Annotated[int | None, typer.Option("--seeds", "-n", min=1, help="Number of seeds; the file's by default.")]
+Strategies = Annotated[
+    str,
+    typer.Option("--strategies", "-s", help="Names, separated by commas; the restart control is always added."),
+]
+Workers = Annotated[
+    int, typer.Option("--workers", "-j", help="Worker processes; the numbers do not depend on it.")
+]
+Fast = Annotated[bool, typer.Option("--fast", help="Few evaluations and shots: a smoke test, not a result.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print the table as JSON to stdout.")]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress on stderr.")]
+Out = Annotated[
+    Path | None, typer.Option("--out", "-o", help="Folder for ledger, table and report; a stopped one continues.")
+]
+LEDGER = "study.sqlite"
+
+
+def compare(
+    paths: Annotated[list[Path], typer.Argument(help="A jobs file, or folders of runs.", show_default=False)],
+    strategies: Strategies = "Nest,BestMap",
+    seeds: Seeds = None,
+    out: Out = None,
+    workers: Workers = 1,
+    fast: Fast = False,
+    as_json: AsJson = False,
+    quiet: Quiet = False,
+) -> None:
+    """Put strategies side by side over seeds; Nest against the restart control is always shown.
+
+    From a jobs file, all strategies are run with all seeds. From folders of runs, each run is read, and the control
+    and the baseline are run with the same file and seed.
+    """
+    cells = []
+    for path in paths:
+        if path.is_dir():
+            cells += _from_folder(path)
+        else:
+            cells += _from_file(path, strategies, seeds, fast or _environment_fast())
+    _finish(_unique(cells), out, workers=workers, as_json=as_json, quiet=quiet)
+
+
+def study(
+    paths: Annotated[list[Path], typer.Argument(help="Jobs files.", show_default=False)],
+    devices: Annotated[str, typer.Option("--devices", "-d", help="Devices, separated by commas.")] = (
+        "fake_brisbane,fake_torino,fake_fez,fake_marrakesh"
+    ),
+    strategies: Strategies = "Nest,NestJump,BestMap,Qoncord,Reversed,RandomMap",
+    seeds: Seeds = None,
+    together: Annotated[
+        bool, typer.Option("--together", help="Co-locate the jobs of a file; by default each runs alone.")
+    ] = False,
+    cluster: Annotated[str | None, typer.Option("--cluster", help="Dask scheduler: tcp://host:8786.")] = None,
+    out: Out = None,
+    workers: Workers = 1,
+    fast: Fast = False,
+    as_json: AsJson = False,
+    quiet: Quiet = False,
+) -> None:
+    """Run strategies x devices x jobs x seeds, resumable, and print the table with all intervals."""
+    from qalgs.cli.jobsfile import load_jobs
+
+    names = [name.strip() for name in devices.split(",") if name.strip()]
+    cells: list[Cell] = []
+    quick = fast or _environment_fast()
+    for path in paths:
+        file = load_jobs(path)
+        for device in names:
+            cells += _grid(file, strategies, seeds, quick, device=device, together=together)
+    _finish(_unique(cells), out, workers=workers, as_json=as_json, quiet=quiet, cluster=cluster)
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands to the group."""
+    app.command()(compare)
+    app.command()(study)
+
+
+def _environment_fast() -> bool:
+    import os
+
+    return os.environ.get("QALGS_FAST", "") not in ("", "0")
+
+
+def _names(strategies: str) -> list[str]:
+    """Return the wanted strategies in order, the control right behind the first."""
+    from qalgs.nest.strategies import CONTROL, canonical_name
+
+    wanted = [canonical_name(name) for name in strategies.split(",") if name.strip()]
+    return list(dict.fromkeys([*wanted[:1], CONTROL, *wanted[1:]]))
+
+
+def _from_file(path: Path, strategies: str, seeds: int | None, fast: bool) -> list[Cell]:
+    from qalgs.cli.jobsfile import load_jobs
+
+    return _grid(load_jobs(path), strategies, seeds, fast, together=True)
+
+
+def _grid(
+    file: JobsFile,
+    strategies: str,
+    seeds: int | None,
+    fast: bool,
+    *,
+    device: str | None = None,
+    together: bool,
+) -> list[Cell]:
+    count = seeds or file.head.campaign.seeds
+    cells = []
+    for name in _names(strategies):
+        jobs = file.jobs(fast=fast, strategy=name)
+        groups = [tuple(jobs)] if together else [(job,) for job in jobs]
+        for group in groups:
+            for k in range(count):
+                cells.append(_cell(file, group, name, file.seed + k, fast, device))
+    order = {name: i for i, name in enumerate(_names(strategies))}
+    cells.sort(key=lambda c: (c.seed, order[c.strategy.name]))
+    return cells
+
+
+def _cell(
+    file: JobsFile, jobs: Any, strategy: str, seed: int, fast: bool, device: str | None = None, ledger: Any = None
+) -> Cell:
+    from qalgs.nest.study import Cell
+
+    return Cell(
+        device=device or file.head.device.name,
+        jobs=tuple(jobs),
+        strategy=file.strategy(strategy),
+        seed=seed,
+        ledger=ledger,
+        **file.settings(fast=fast),
+    )
+
+
+def _from_folder(folder: Path) -> list[Cell]:
+    from qalgs.cli.runfolder import LEDGER as RUN_LEDGER
+    from qalgs.cli.runfolder import read_summary, recall
+    from qalgs.nest.strategies import CONTROL
+
+    file, settings = recall(folder)
+    read_summary(folder)
+    fast, own = bool(settings["fast"]), settings["strategy"]
+    seed = file.seed if settings["seed"] is None else int(settings["seed"])
+    cells = [
+        _cell(
+            file,
+            file.jobs(fast=fast, strategy=own),
+            own or file.head.campaign.strategy,
+            seed,
+            fast,
+            ledger=folder / RUN_LEDGER,
+        )
+    ]
+    for name in (CONTROL, "BestMap"):
+        if cells[0].strategy.name != name:
+            cells.append(_cell(file, file.jobs(fast=fast, strategy=name), name, seed, fast))
+    return cells
+
+
+def _unique(cells: list[Cell]) -> list[Cell]:
+    """Drop repeated cells (two folders share a control), keeping one that has a ledger."""
+    kept: dict[str, Cell] = {}
+    for cell in cells:
+        key = cell.key
+        if key not in kept or (kept[key].ledger is None and cell.ledger is not None):
+            kept[key] = cell
+    return list(kept.values())
+
+
+def _finish(
+    cells: list[Cell],
+    out: Path | None,
+    *,
+    workers: int,
+    as_json: bool,
+    quiet: bool,
+    cluster: str | None = None,
+) -> None:
+    from qalgs.cli.runfolder import check_writable, opened
+    from qalgs.nest import Ledger
+    from qalgs.nest.study import Study
+
+    study = Study(cells=tuple(cells))
+    for cell in {(c.device, tuple(j.name for j in c.jobs), c.strategy.name): c for c in cells}.values():
+        cell.campaign(cached=True).steps  # noqa: B018  what cannot be placed is refused before any work
+    progress = _Progress(quiet)
+    if out is None:
+        result = study.run(n_jobs=workers, backend=cluster, callback=progress)
+    else:
+        check_writable(out)
+        with opened(out):
+            with Ledger(out / LEDGER) as ledger:
+                result = study.run(ledger=ledger, n_jobs=workers, backend=cluster, callback=progress)
+            _write(out, result)
+    if as_json:
+        import json
+
+        from qalgs.results import jsonable
+
+        print(json.dumps({"table": jsonable(result.table())}, allow_nan=False))
+        return
+    for comparison in result.comparisons():
+        _show(comparison)
+    if out is not None:
+        print(f"wrote {out / 'table.json'}, table.csv and report.html")
+
+
+def _write(out: Path, result: StudyResult) -> None:
+    import json
+
+    from qalgs.cli.runfolder import as_csv
+    from qalgs.nest.report_html import render
+    from qalgs.results import jsonable, write_atomic
+
+    table = result.table()
+    write_atomic(out / "table.json", json.dumps(jsonable(table), indent=2, allow_nan=False) + "\n")
+    write_atomic(out / "table.csv", as_csv(table))
+    write_atomic(out / "report.html", render(result.report_content()))
+
+
+class _Progress:
+    """A line per cell on stderr, with the time that remains."""
+
+    def __init__(self, quiet: bool) -> None:
+        import time
+
+        self.quiet, self._clock = quiet, time.monotonic
+        self._start, self._fresh = time.monotonic(), 0
+
+    def __call__(self, event: CellFinished) -> None:
+        if self.quiet:
+            return
+        self._fresh += not event.stored
+        rate = (self._clock() - self._start) / max(1, self._fresh)
+        left = f"ETA {rate * (event.cells - event.index):.0f} s"
+        found = ", ".join(f"{job['job']} {job['reference']:+.4f}" for job in event.outcome.jobs)
+        state = "recorded" if event.stored else left
+        where = f"{event.outcome.device} {event.outcome.strategy} seed {event.outcome.seed}"
+        print(f"[{event.index}/{event.cells}] {where}: {found} ({state})", file=sys.stderr, flush=True)
+
+
+def _show(c: Comparison) -> None:
+    from rich.box import SIMPLE
+    from rich.table import Table
+    from rich.text import Text
+
+    from qalgs.cli.nest import console
+
+    title = Text(f"{c.job} on {c.device}: exact noisy energy on the job's best map, mean [95 % bootstrap]")
+    table = Table(box=SIMPLE, title=title, title_justify="left")
+    heads = [
+        "strategy",
+        "seeds",
+        "energy",
+        f"minus {c.control}",
+        f"minus {c.baseline}",
+        "equal seconds",
+        "noiseless",
+    ]
+    for head in [*heads, "converged", "to threshold", "ESP", "jumps"]:
+        table.add_column(head, justify="left" if head == "strategy" else "right")
+    for row in c.rows:
+        control, base = c.to_control.get(row.strategy), c.to_baseline.get(row.strategy)
+        cells = [
+            row.strategy,
+            str(row.seeds),
+            str(row.reference),
+            "(control)" if row.strategy == c.control else str(control or "-"),
+            "(baseline)" if row.strategy == c.baseline else str(base or "-"),
+            f"{row.equal_seconds.best:+.4f}",
+            "-" if row.noiseless is None else f"{row.noiseless:+.4f}",
+            f"{row.converged:.0f}" if row.converged is not None else f"> ({row.censored} censored)",
+            "-"
+            if c.threshold is None
+            else f"{'>' if row.to_threshold is None else f'{row.to_threshold:.0f}'} ({row.reached}/{row.seeds})",
+            f"{row.esp_last:.3f}",
+            f"{row.jumps:.1f}",
+        ]
+        table.add_row(*(Text(cell) for cell in cells))
+    console().print(table)
+    for name, interval in c.to_control.items():
+        side = "below" if interval.high < 0 else "above" if interval.low > 0 else "not distinguishable from"
+        print(f"{c.job}: {name} - {c.control} = {interval} over {interval.samples} seeds: {side} the control")
