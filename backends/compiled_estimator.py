@@ -35,8 +35,8 @@ CHUNK = 1 << 22
 class CompiledEstimator(BaseEstimatorV2):
     """Expectation values by the compiled engine: exact, or with shot noise.
 
-    Each circuit is compiled once (see :func:`~qalgs.backends.compile_circuit`) and run over all parameter sets of a
-    PUB in one call. Results are those of ``StatevectorEstimator`` to rounding.
+    Each circuit is compiled once (see :func:`~qalgs.backends.compile_circuit`) and run over all parameter sets of
+    a PUB in one call. Results are those of ``StatevectorEstimator`` to rounding.
 
     Noise is added in one of two ways. A *precision* p > 0 adds Gaussian noise of standard deviation p to every
     value, as Qiskit's reference estimator does. A *shot count* N instead draws N shots for every group of
@@ -88,8 +88,8 @@ class CompiledEstimator(BaseEstimatorV2):
         """Estimate the expectation values of all PUBs.
 
         Args:
-            pubs: ``(circuit, observables[, parameter values[, precision]])`` each; observables and parameter values
-                are broadcast against each other.
+            pubs: ``(circuit, observables[, parameter values[, precision]])`` each; observables and parameter
+                values are broadcast against each other.
             precision: Precision of the PUBs that give none.
 
         Returns:
@@ -150,7 +150,7 @@ class CompiledEstimator(BaseEstimatorV2):
             precision = self._precision
         if shots is None:
             evs = self._exact(task)
-            stds = np.full(task.shape, precision)
+            stds = np.full(task.shape, precision) if precision else np.zeros(task.shape)
             if precision:
                 rng = self._rng.spawn(1)[0]
                 evs = evs + rng.normal(0.0, precision, task.shape)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -138,7 +139,12 @@ def estimator_task(pub: EstimatorPubLike, precision: float | None) -> EstimatorT
 
 
 def parameter_rows(circuit: QuantumCircuit, program: Program, values: object) -> tuple[Floats, tuple[int, ...]]:
-    """Return parameter values as rows (B, P) and the shape of the batch, with sum over its axes B."""
+    """Return parameter values as rows (B, P) and the shape of the batch, whose size is B."""
+    if type(values) is np.ndarray and values.dtype == np.float64 and values.shape == (program.num_parameters,):
+        # the usual case in an optimiser's loop: one row; a sum of squares tells whether all are finite
+        flags = values.flags
+        if flags.c_contiguous and flags.writeable and values.size and math.isfinite(values.dot(values)):
+            return values.reshape(1, -1), ()
     if values is None or (isinstance(values, BindingsArray) and values.num_parameters == 0):
         if program.num_parameters:
             names = ", ".join(p.name for p in program.parameters[:4])

@@ -54,8 +54,8 @@ def read_out(circuit: QuantumCircuit) -> Readout:
             again = [q for q in acted if q in measured]
             if again:
                 raise InvalidInputError(
-                    f"instruction {index} ({instruction.name} on qubits {acted}) must not follow the measurement of "
-                    f"qubit {again[0]} (instruction {measured[again[0]]}); measure at the end, or use Aer for "
+                    f"instruction {index} ({instruction.name} on qubits {acted}) must not follow the measurement "
+                    f"of qubit {again[0]} (instruction {measured[again[0]]}); measure at the end, or use Aer for "
                     "mid-circuit measurement"
                 )
     program = Program(circuit, skip=frozenset({"measure"}))

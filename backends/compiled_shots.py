@@ -52,6 +52,7 @@ def probabilities(n, letters, states, out):
     size = 1 << n
     re = np.empty(size)
     im = np.empty(size)
+    work = np.empty(32)
     h = np.sqrt(0.5)
     along_x = np.array([h, 0.0, h, 0.0, h, 0.0, -h, 0.0])
     along_y = np.array([h, 0.0, 0.0, -h, h, 0.0, 0.0, h])  # H S^dagger
@@ -61,9 +62,9 @@ def probabilities(n, letters, states, out):
             im[k] = states[b, 2 * k + 1]
         for q in range(n):
             if letters[q] == 1:
-                apply_one(re, im, q, along_x)
+                apply_one(re, im, q, along_x, work)
             elif letters[q] == 2:
-                apply_one(re, im, q, along_y)
+                apply_one(re, im, q, along_y, work)
         total = 0.0
         for k in range(size):
             out[b, k] = re[k] * re[k] + im[k] * im[k]

@@ -16,10 +16,11 @@ import numpy.typing as npt
 from qiskit import QuantumCircuit
 from qiskit.circuit import Parameter
 
-from qalgs.backends import kernels, kernels_run
+from qalgs.backends import kernels_math as codes
+from qalgs.backends import kernels_run
 from qalgs.backends.compiler_angles import Slots, run_tape
 from qalgs.backends.compiler_cache import CircuitCache
-from qalgs.backends.compiler_fusion import bits, fuse
+from qalgs.backends.compiler_fusion import bits, fuse, invert
 from qalgs.backends.compiler_lowering import Lowering, Node
 from qalgs.backends.kernels_run import run
 from qalgs.backends.observables import CompiledObservable
@@ -35,7 +36,7 @@ MAX_QUBITS = 28
 
 _NONE = np.zeros((1, 0))
 _NO_OBSERVABLE = np.zeros(4, dtype=np.int64)
-_ROTATIONS = {"rx": kernels.RX, "ry": kernels.RY, "rz": kernels.RZ, "p": kernels.P}
+_ROTATIONS = {"rx": codes.RX, "ry": codes.RY, "rz": codes.RZ, "p": codes.P}
 
 
 class Program:
@@ -62,7 +63,7 @@ class Program:
         slots = Slots(self.parameters)
         lowering = Lowering(self.num_qubits, slots)
         lowering.circuit(circuit, skip=skip)
-        nodes = fuse(lowering.nodes, slots, lowering.phase)
+        nodes = fuse(self.num_qubits, lowering.nodes, slots, lowering.phase)
         self.tapes = slots.tapes
         tables = _Tables(self.num_qubits, slots)
         for node in nodes:
@@ -277,28 +278,28 @@ class _Tables:
         if node.kind == "one":
             self._one(node)
         elif node.kind == "flip":
-            self._op(kernels.FLIP, node.q, node)
+            self._op(codes.FLIP, node.q, node)
         elif node.kind == "pair":
             self._pair(node)
         elif node.kind == "phases":
             start = self._terms(node, lambda m: _monomial(self.n, m))
-            self._op(kernels.PHASES, 0, node, start, len(self.term_f))
+            self._op(codes.PHASES, 0, node, start, len(self.term_f))
         elif node.kind == "phase":
             start = self._terms(node, lambda m: 0)
-            self._op(kernels.PHASE, 0, node, start, len(self.term_f))
+            self._op(codes.PHASE, 0, node, start, len(self.term_f))
         elif node.kind == "pauli":
             ny = (node.x & node.z).bit_count()
-            self._op(kernels.PAULI, node.x, node, node.slot, ny, node.z, self.varying[node.slot])
+            self._op(codes.PAULI, node.x, node, node.slot, ny, node.z, self.varying[node.slot])
         elif node.kind == "matrix":
             assert node.matrix is not None
             start = len(self.qubits)
             self.qubits.extend(node.qubits)
-            self._op(kernels.MATRIX, 0, node, start, len(self.qubits), self.offset)
+            self._op(codes.MATRIX, 0, node, start, len(self.qubits), self.offset)
             self.data.append(node.matrix.ravel())
             self.offset += 2 * node.matrix.size
             self.width = max(self.width, 2 << len(node.qubits))
         else:
-            self._op(kernels.SWAP, node.qubits[0], node, aux=node.qubits[1])
+            self._linear(node)
 
     def _op(
         self, code: int, q: int, node: Node, start: int = 0, stop: int = 0, aux: int = 0, vary: bool | None = None
@@ -327,17 +328,28 @@ class _Tables:
                 constant = payload if constant is None else payload @ constant
         if constant is not None:
             self._constant(constant)
-        self._op(kernels.CHAIN, node.q, node, start, len(self.factors), vary=vary)
+        self._op(codes.CHAIN, node.q, node, start, len(self.factors), vary=vary)
+
+    def _linear(self, node: Node) -> None:
+        # x -> A x ^ b: the state is read from A^-1 (x ^ b), and undone from A x ^ b
+        start = len(self.qubits)
+        inverse = invert(node.columns)
+        self.qubits.extend(inverse)
+        self.qubits.extend(node.columns)
+        offset = 0
+        for k in bits(node.value):
+            offset ^= inverse[k]
+        self.ops.append((codes.LINEAR, 0, 0, node.value, start, len(self.qubits), offset, 0))
 
     def _constant(self, matrix: npt.NDArray[np.complex128]) -> None:
-        self.factors.append((kernels.CONSTANT, len(self.matrices)))
+        self.factors.append((codes.CONSTANT, len(self.matrices)))
         self.matrices.append(matrix.astype(np.complex128))
 
     def _pair(self, node: Node) -> None:
         lo, hi = bits(node.diag)
         place = {1 << lo: 0, 1 << hi: 1, (1 << lo) | (1 << hi): 2}
         start = self._terms(node, lambda m: place[m])
-        self._op(kernels.PAIR, lo, node, start, len(self.term_f), hi)
+        self._op(codes.PAIR, lo, node, start, len(self.term_f), hi)
 
     def _terms(self, node: Node, index: Callable[[int], int]) -> int:
         start = len(self.term_f)

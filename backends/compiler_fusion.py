@@ -12,15 +12,18 @@ from qalgs.backends.compiler_lowering import Factor, Node
 
 # A group of this many two-qubit phases is cheaper as one phase vector than pair by pair.
 GROUP_PAIRS = 4
+# A chain of this many CX is cheaper as one permutation than flip by flip.
+CHAIN_FLIPS = 3
 
 
-def fuse(nodes: list[Node], slots: Slots, phase: list[tuple[int, float]]) -> list[Node]:
+def fuse(num_qubits: int, nodes: list[Node], slots: Slots, phase: list[tuple[int, float]]) -> list[Node]:
     """Return the fused nodes; constant phases split off diagonal gates are appended to ``phase``."""
-    return _Fusion(slots, phase).run(nodes)
+    return _Fusion(num_qubits, slots, phase).run(nodes)
 
 
 class _Fusion:
-    def __init__(self, slots: Slots, phase: list[tuple[int, float]]) -> None:
+    def __init__(self, num_qubits: int, slots: Slots, phase: list[tuple[int, float]]) -> None:
+        self.num_qubits = num_qubits
         self.slots = slots
         self.phase = phase
         self.out: list[Node] = []
@@ -38,6 +41,8 @@ class _Fusion:
                     self.flush(q)
             if node.kind == "diag":
                 self.group(node)
+            elif node.kind == "flip" and node.mask.bit_count() == 1:
+                self.flip(node)
             else:
                 self.out.append(node)
         for q in sorted(self.pending):
@@ -45,7 +50,7 @@ class _Fusion:
         for node in self.out:
             if node.kind == "diag" and len([m for m in node.terms if m.bit_count() == 2]) >= GROUP_PAIRS:
                 node.kind = "phases"
-        return [part for node in self.out for part in split(node)]
+        return [part for node in self.out for part in split(node, self.num_qubits)]
 
     def flush(self, q: int) -> None:
         factors = self.pending.pop(q, None)
@@ -61,7 +66,26 @@ class _Fusion:
                     group.terms.setdefault(1 << q, []).append((slot, 1.0))  # type: ignore[arg-type]
                 group.diag |= 1 << q
                 return
-        self.out.append(Node("one", 1 << q, q=q, factors=factors))
+        # as early as possible, so that flips meet flips and first gates make a product state
+        place = len(self.out)
+        while place and not (self.out[place - 1].busy | self.out[place - 1].diag) >> q & 1:
+            place -= 1
+        self.out.insert(place, Node("one", 1 << q, q=q, factors=factors))
+
+    def flip(self, node: Node) -> None:
+        """Join a flip to an earlier chain of flips if all in between commutes with it."""
+        flip = (node.mask.bit_length() - 1, int(node.value != 0), node.q)
+        both = node.busy | node.diag
+        for earlier in reversed(self.out):
+            if earlier.flips:
+                earlier.flips.append(flip)
+                earlier.busy |= earlier.diag | both
+                earlier.diag = 0
+                return
+            if earlier.busy & both or earlier.diag & node.busy:
+                break
+        node.flips = [flip]
+        self.out.append(node)
 
     def find(self, mask: int) -> Node | None:
         """Return the last diagonal group that a phase on ``mask`` can join, if any."""
@@ -82,8 +106,12 @@ class _Fusion:
             earlier.terms.setdefault(monomial, []).extend(terms)
 
 
-def split(node: Node) -> list[Node]:
-    """Cut a small diagonal group into one node per pair of qubits (or single qubit)."""
+def split(node: Node, num_qubits: int) -> list[Node]:
+    """Cut a small diagonal group into one node per pair of qubits (or qubit), and a short chain into flips."""
+    if node.flips:
+        if len(node.flips) >= CHAIN_FLIPS:
+            return [linear(node.flips, num_qubits)]
+        return [Node("flip", 1 << t, 1 << c, q=t, mask=1 << c, value=v << c) for c, v, t in node.flips]
     if node.kind != "diag":
         return [node]
     pairs = {m: Node("pair", 0, m, terms={m: t}) for m, t in node.terms.items() if m.bit_count() == 2}
@@ -97,6 +125,31 @@ def split(node: Node) -> list[Node]:
         else:
             host.terms.setdefault(monomial, []).extend(terms)
     return [*pairs.values(), *rest]
+
+
+def linear(flips: list[tuple[int, int, int]], num_qubits: int) -> Node:
+    """Return a chain of flips as one map x -> A x ^ b over the bits of the index."""
+    columns = [1 << k for k in range(num_qubits)]
+    offset = 0
+    for c, v, t in flips:
+        columns = [x ^ (((x >> c) & 1) << t) for x in columns]
+        offset ^= (((offset >> c) & 1) ^ (1 - v)) << t
+    return Node("linear", 0, value=offset, columns=columns)
+
+
+def invert(columns: list[int]) -> list[int]:
+    """Return the columns of the inverse of a matrix over GF(2), by elimination on its columns."""
+    n = len(columns)
+    left, right = list(columns), [1 << k for k in range(n)]
+    for row in range(n):
+        pivot = next(k for k in range(row, n) if (left[k] >> row) & 1)
+        left[row], left[pivot] = left[pivot], left[row]
+        right[row], right[pivot] = right[pivot], right[row]
+        for k in range(n):
+            if k != row and (left[k] >> row) & 1:
+                left[k] ^= left[row]
+                right[k] ^= right[row]
+    return right
 
 
 def diagonal(factors: list[Factor]) -> bool:

@@ -53,6 +53,9 @@ class Node:
     slot: int = 0
     qubits: tuple[int, ...] = ()
     matrix: Matrix | None = None
+    # a chain of flips x -> A x ^ value: the columns of A, and the flips (control, bit value, target) themselves
+    columns: list[int] = field(default_factory=list)
+    flips: list[tuple[int, int, int]] = field(default_factory=list)
 
 
 def _m(*rows: Sequence[complex]) -> Matrix:
@@ -148,7 +151,8 @@ class Lowering:
             place = self.where[target]
             if place != target:
                 other = self.where.index(target)
-                self.nodes.append(Node("swap", (1 << place) | (1 << target), q=place, qubits=(place, target)))
+                for c, t in ((place, target), (target, place), (place, target)):
+                    self.nodes.append(Node("flip", 1 << t, 1 << c, q=t, mask=1 << c, value=1 << c))
                 self.where[target], self.where[other] = target, place
 
     # -- one operation -------------------------------------------------------------------------------------------

@@ -8,103 +8,33 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
 from numba import njit
 
-# Reassociation and contraction let the loops vectorise; NaN and infinity keep their meaning.
-FASTMATH = {"reassoc", "contract", "nsz", "arcp"}
-
-CHAIN, FLIP, PAIR, PHASES, PHASE, PAULI, MATRIX, SWAP = range(8)
-CONSTANT, RX, RY, RZ, P = range(5)
+from qalgs.backends.kernels_lanes import apply_low
+from qalgs.backends.kernels_math import (
+    CHAIN,
+    FASTMATH,
+    FLIP,
+    LINEAR,
+    PAIR,
+    PAULI,
+    PHASE,
+    PHASES,
+    chain,
+    parity,
+)
 
 
 @njit(cache=True, fastmath=FASTMATH)
-def factor(kind, index, slots, mats, f):
-    """Write one factor of a chain, a constant or a rotation, into ``f`` as (re, im) of 00, 01, 10, 11."""
-    if kind == CONSTANT:
-        for k in range(8):
-            f[k] = mats[index, k]
+def apply_one(re, im, q, u, work):
+    """Apply a 2 x 2 matrix to qubit ``q``; ``work`` is scratch (32)."""
+    if q < 3 and re.shape[0] >= 8:
+        apply_low(re, im, q, u, work)
         return
-    for k in range(8):
-        f[k] = 0.0
-    half = slots[index] if kind == P else 0.5 * slots[index]
-    c = math.cos(half)
-    s = math.sin(half)
-    if kind == RX:
-        f[0] = c
-        f[3] = -s
-        f[5] = -s
-        f[6] = c
-    elif kind == RY:
-        f[0] = c
-        f[2] = -s
-        f[4] = s
-        f[6] = c
-    elif kind == RZ:
-        f[0] = c
-        f[1] = -s
-        f[6] = c
-        f[7] = s
-    else:
-        f[0] = 1.0
-        f[6] = c
-        f[7] = s
-
-
-@njit(cache=True, fastmath=FASTMATH)
-def matmul2(a, b, out):
-    """Write the product ``a @ b`` of two 2 x 2 complex matrices in (re, im) pairs."""
-    for i in range(2):
-        for j in range(2):
-            re = 0.0
-            im = 0.0
-            for k in range(2):
-                ar = a[4 * i + 2 * k]
-                ai = a[4 * i + 2 * k + 1]
-                br = b[4 * k + 2 * j]
-                bi = b[4 * k + 2 * j + 1]
-                re += ar * br - ai * bi
-                im += ar * bi + ai * br
-            out[4 * i + 2 * j] = re
-            out[4 * i + 2 * j + 1] = im
-
-
-@njit(cache=True, fastmath=FASTMATH)
-def chain(start, stop, fac, slots, mats, u, work):
-    """Write the product of the factors ``start:stop`` (the first acts first) into ``u``."""
-    factor(fac[start, 0], fac[start, 1], slots, mats, u)
-    for k in range(start + 1, stop):
-        factor(fac[k, 0], fac[k, 1], slots, mats, work[:8])
-        matmul2(work[:8], u, work[8:16])
-        for m in range(8):
-            u[m] = work[8 + m]
-
-
-@njit(cache=True, fastmath=FASTMATH)
-def dagger2(u, out):
-    """Write the adjoint of a 2 x 2 matrix."""
-    for i in range(2):
-        for j in range(2):
-            out[4 * i + 2 * j] = u[4 * j + 2 * i]
-            out[4 * i + 2 * j + 1] = -u[4 * j + 2 * i + 1]
-
-
-@njit(cache=True, fastmath=FASTMATH)
-def apply_one(re, im, q, u):
-    """Apply a 2 x 2 matrix to qubit ``q``."""
     a, b, c, d, e, f, g, h = u[0], u[1], u[2], u[3], u[4], u[5], u[6], u[7]
     n = re.shape[0]
     s = 1 << q
-    if q == 0:
-        for k in range(n // 2):
-            xr = re[2 * k]
-            xi = im[2 * k]
-            yr = re[2 * k + 1]
-            yi = im[2 * k + 1]
-            re[2 * k] = a * xr - b * xi + c * yr - d * yi
-            im[2 * k] = a * xi + b * xr + c * yi + d * yr
-            re[2 * k + 1] = e * xr - f * xi + g * yr - h * yi
-            im[2 * k + 1] = e * xi + f * xr + g * yi + h * yr
-        return
     for base in range(0, n, 2 * s):
         r0 = re[base : base + s]
         i0 = im[base : base + s]
@@ -154,12 +84,20 @@ def flip_one(x, c, v, q):
     hi = max(c, q)
     t = 1 << q
     on = v << c
+    run = 1 << lo
     for a in range(on & (1 << hi), n, 2 << hi):
-        for b in range(a | (on & (1 << lo)), a + (1 << hi), 2 << lo):
-            for k in range(b, b + (1 << lo)):
-                y = x[k]
-                x[k] = x[k + t]
-                x[k + t] = y
+        for b in range(a | (on & run), a + (1 << hi), 2 * run):
+            if run == 1:
+                y = x[b]
+                x[b] = x[b + t]
+                x[b + t] = y
+            else:
+                one = x[b : b + run]
+                two = x[b + t : b + t + run]
+                for k in range(run):
+                    y = one[k]
+                    one[k] = two[k]
+                    two[k] = y
 
 
 @njit(cache=True)
@@ -192,14 +130,37 @@ def apply_flip(re, im, q, mask, value):
 
 
 @njit(cache=True)
-def apply_swap(re, im, a, b):
-    """Exchange two qubits."""
-    flip_one(re, a, 1, b)
-    flip_one(im, a, 1, b)
-    flip_one(re, b, 1, a)
-    flip_one(im, b, 1, a)
-    flip_one(re, a, 1, b)
-    flip_one(im, a, 1, b)
+def permute(re, im, columns, offset, outr, outi):
+    """Write out(i) = in(M i ^ offset) for a linear map M over the bits, given by its columns: any chain of CX.
+
+    Blocks of 64 share one table of the low bits, so an index costs one exclusive or.
+    """
+    n = re.shape[0]
+    block = min(n, 64)
+    low = np.zeros(block, dtype=np.uint64)
+    q = 0
+    s = 1
+    while s < block:
+        for k in range(s):
+            low[s + k] = low[k] ^ np.uint64(columns[q])
+        s *= 2
+        q += 1
+    for high in range(0, n, block):
+        base = offset
+        h = high >> q
+        m = q
+        while h:
+            if h & 1:
+                base ^= columns[m]
+            h >>= 1
+            m += 1
+        start = np.uint64(base)
+        a = outr[high : high + block]
+        b = outi[high : high + block]
+        for k in range(block):
+            j = start ^ low[k]
+            a[k] = re[j]
+            b[k] = im[j]
 
 
 @njit(cache=True, fastmath=FASTMATH)
@@ -220,16 +181,6 @@ def apply_phase(re, im, mask, value, c, s):
         t = ((t | fixed) + 1) & free
         if t == 0:
             break
-
-
-@njit(cache=True, fastmath=FASTMATH)
-def parity(x):
-    """Return the parity of the bits of ``x``."""
-    x ^= x >> 32
-    x ^= x >> 16
-    x ^= x >> 8
-    x ^= x >> 4
-    return (0x6996 >> (x & 15)) & 1
 
 
 @njit(cache=True, fastmath=FASTMATH)
@@ -384,24 +335,70 @@ def apply_pair(re, im, lo, hi, angles, sign):
         apply_phase(re, im, both, both, math.cos(t), sign * math.sin(t))
 
 
-@njit(cache=True)
-def forward(n, ops, fac, mats, term_i, term_f, qlist, data, slots, re, im, work, cr, ci):
-    """Run a program on |0...0>, leaving the state in ``re`` and ``im`` (without the global phase)."""
-    for k in range(re.shape[0]):
-        re[k] = 0.0
-        im[k] = 0.0
-    re[0] = 1.0
+@njit(cache=True, fastmath=FASTMATH)
+def product_vectors(n, ops, n_start, fac, mats, slots, v, work):
+    """Write the first column of each leading chain, the state it makes of |0>, into ``v`` (4 per qubit)."""
+    for q in range(n):
+        v[4 * q] = 1.0
+        v[4 * q + 1] = 0.0
+        v[4 * q + 2] = 0.0
+        v[4 * q + 3] = 0.0
     u = work[:8]
-    for m in range(ops.shape[0]):
+    for m in range(n_start):
+        chain(ops[m, 4], ops[m, 5], fac, slots, mats, u, work[8:])
+        q = ops[m, 1]
+        v[4 * q] = u[0]
+        v[4 * q + 1] = u[1]
+        v[4 * q + 2] = u[4]
+        v[4 * q + 3] = u[5]
+
+
+@njit(cache=True, fastmath=FASTMATH)
+def product_step(v, re, im, outr, outi):
+    """Write the product of one qubit's state ``v`` (lower, upper amplitude) with that of the qubits below it."""
+    s = re.shape[0]
+    a, b, c, d = v[0], v[1], v[2], v[3]
+    hr = outr[s : 2 * s]
+    hi = outi[s : 2 * s]
+    lr = outr[:s]
+    li = outi[:s]
+    for k in range(s):
+        x = re[k]
+        y = im[k]
+        hr[k] = c * x - d * y
+        hi[k] = c * y + d * x
+        lr[k] = a * x - b * y
+        li[k] = a * y + b * x
+
+
+@njit(cache=True)
+def forward(n, ops, n_start, fac, mats, term_i, term_f, qlist, data, slots, re, im, work, cr, ci):
+    """Run a program on |0...0> without its global phase; the first ``n_start`` operations make a product state.
+
+    Returns:
+        The two arrays that hold the state and the two that are free, since reordering swaps their roles.
+    """
+    v = work[: 4 * n]
+    product_vectors(n, ops, n_start, fac, mats, slots, v, work[4 * n :])
+    re[0] = 1.0
+    im[0] = 0.0
+    for q in range(n):
+        s = 1 << q
+        product_step(v[4 * q : 4 * q + 4], re[:s], im[:s], re[: 2 * s], im[: 2 * s])
+    u = work[:8]
+    for m in range(n_start, ops.shape[0]):
         code, q, mask, value, start, stop, aux, _ = ops[m]
         if code == CHAIN:
             chain(start, stop, fac, slots, mats, u, work[8:])
             if mask == 0:
-                apply_one(re, im, q, u)
+                apply_one(re, im, q, u, work[8:])
             else:
                 apply_controlled(re, im, q, mask, value, u)
         elif code == FLIP:
             apply_flip(re, im, q, mask, value)
+        elif code == LINEAR:
+            permute(re, im, qlist[start : start + n], aux, cr, ci)
+            re, im, cr, ci = cr, ci, re, im
         elif code == PAIR:
             gather_angles(start, stop, term_i, term_f, slots, work[:3])
             apply_pair(re, im, q, aux, work[:3], 1.0)
@@ -416,7 +413,6 @@ def forward(n, ops, fac, mats, term_i, term_f, qlist, data, slots, re, im, work,
         elif code == PAULI:
             half = 0.5 * slots[start]
             apply_pauli(re, im, q, aux, stop, mask, value, math.cos(half), math.sin(half))
-        elif code == MATRIX:
-            apply_matrix(re, im, qlist[start:stop], data[aux:], False, mask, value, work)
         else:
-            apply_swap(re, im, q, aux)
+            apply_matrix(re, im, qlist[start:stop], data[aux:], False, mask, value, work)
+    return re, im, cr, ci

@@ -12,18 +12,6 @@ import math
 from numba import njit
 
 from qalgs.backends.kernels import (
-    CHAIN,
-    CONSTANT,
-    FASTMATH,
-    FLIP,
-    MATRIX,
-    PAIR,
-    PAULI,
-    PHASE,
-    PHASES,
-    RX,
-    RY,
-    RZ,
     apply_controlled,
     apply_flip,
     apply_matrix,
@@ -31,34 +19,66 @@ from qalgs.backends.kernels import (
     apply_pair,
     apply_pauli,
     apply_phase,
-    apply_swap,
     build_phases,
+    gather_angles,
+    multiply_phases,
+    permute,
+    product_step,
+    product_vectors,
+)
+from qalgs.backends.kernels_lanes import back_low
+from qalgs.backends.kernels_math import (
+    CHAIN,
+    CONSTANT,
+    FASTMATH,
+    FLIP,
+    LINEAR,
+    PAIR,
+    PAULI,
+    PHASE,
+    PHASES,
+    RX,
+    RY,
+    RZ,
     chain,
     dagger2,
     factor,
-    gather_angles,
     matmul2,
-    multiply_phases,
     parity,
 )
 
 
 @njit(cache=True, fastmath=FASTMATH)
-def transition(pr, pi, lr, li, q, t):
-    """Write T_ab = sum conj(lambda_a) psi_b for qubit ``q`` into ``t`` as (re, im) of 00, 01, 10, 11."""
+def back_one(pr, pi, lr, li, q, u, t, work):
+    """Write T_ab = sum conj(lambda_a) psi_b for qubit ``q`` into ``t``, then apply ``u`` to psi and lambda.
+
+    ``t`` holds (re, im) of 00, 01, 10, 11; ``work`` is scratch (64).
+    """
     n = pr.shape[0]
+    if q < 3 and n >= 8:
+        back_low(pr, pi, lr, li, q, u, t, work)
+        return
+    a, b, c, d, e, f, g, h = u[0], u[1], u[2], u[3], u[4], u[5], u[6], u[7]
     s = 1 << q
     t00r = t00i = t01r = t01i = t10r = t10i = t11r = t11i = 0.0
-    if q == 0:
-        for k in range(n // 2):
-            xr = pr[2 * k]
-            xi = pi[2 * k]
-            yr = pr[2 * k + 1]
-            yi = pi[2 * k + 1]
-            ur = lr[2 * k]
-            ui = li[2 * k]
-            vr = lr[2 * k + 1]
-            vi = li[2 * k + 1]
+    for base in range(0, n, 2 * s):
+        p0 = pr[base : base + s]
+        p0i = pi[base : base + s]
+        p1 = pr[base + s : base + 2 * s]
+        p1i = pi[base + s : base + 2 * s]
+        l0 = lr[base : base + s]
+        l0i = li[base : base + s]
+        l1 = lr[base + s : base + 2 * s]
+        l1i = li[base + s : base + 2 * s]
+        for k in range(s):
+            xr = p0[k]
+            xi = p0i[k]
+            yr = p1[k]
+            yi = p1i[k]
+            ur = l0[k]
+            ui = l0i[k]
+            vr = l1[k]
+            vi = l1i[k]
             t00r += ur * xr + ui * xi
             t00i += ur * xi - ui * xr
             t01r += ur * yr + ui * yi
@@ -67,33 +87,14 @@ def transition(pr, pi, lr, li, q, t):
             t10i += vr * xi - vi * xr
             t11r += vr * yr + vi * yi
             t11i += vr * yi - vi * yr
-    else:
-        for base in range(0, n, 2 * s):
-            p0 = pr[base : base + s]
-            p0i = pi[base : base + s]
-            p1 = pr[base + s : base + 2 * s]
-            p1i = pi[base + s : base + 2 * s]
-            l0 = lr[base : base + s]
-            l0i = li[base : base + s]
-            l1 = lr[base + s : base + 2 * s]
-            l1i = li[base + s : base + 2 * s]
-            for k in range(s):
-                xr = p0[k]
-                xi = p0i[k]
-                yr = p1[k]
-                yi = p1i[k]
-                ur = l0[k]
-                ui = l0i[k]
-                vr = l1[k]
-                vi = l1i[k]
-                t00r += ur * xr + ui * xi
-                t00i += ur * xi - ui * xr
-                t01r += ur * yr + ui * yi
-                t01i += ur * yi - ui * yr
-                t10r += vr * xr + vi * xi
-                t10i += vr * xi - vi * xr
-                t11r += vr * yr + vi * yi
-                t11i += vr * yi - vi * yr
+            p0[k] = a * xr - b * xi + c * yr - d * yi
+            p0i[k] = a * xi + b * xr + c * yi + d * yr
+            p1[k] = e * xr - f * xi + g * yr - h * yi
+            p1i[k] = e * xi + f * xr + g * yi + h * yr
+            l0[k] = a * ur - b * ui + c * vr - d * vi
+            l0i[k] = a * ui + b * ur + c * vi + d * vr
+            l1[k] = e * ur - f * ui + g * vr - h * vi
+            l1i[k] = e * ui + f * ur + g * vi + h * vr
     t[0], t[1], t[2], t[3] = t00r, t00i, t01r, t01i
     t[4], t[5], t[6], t[7] = t10r, t10i, t11r, t11i
 
@@ -252,32 +253,95 @@ def add_terms(start, stop, term_i, term_f, sums, grad):
         grad[2 * slot + 1] += term_f[t] * sums[2 * m]
 
 
+@njit(cache=True, fastmath=FASTMATH)
+def back_start(n, ops, n_start, fac, mats, slots, lr, li, grad, work, br, bi):
+    """Add the derivatives of the leading chains, which make a product state of |0...0>.
+
+    With phi the product state, T_ab of qubit q is sum conj(lambda_a) phi_rest times phi_b. The qubits above q are
+    contracted into lambda one by one, halving it, and the products below are kept, so all qubits together cost
+    about as much as one. ``br, bi`` are scratch; the product of the qubits below q is stored from index 2**q on.
+    """
+    v = work[: 4 * n]
+    rest = work[4 * n :]
+    product_vectors(n, ops, n_start, fac, mats, slots, v, rest)
+    if n_start == 0:
+        return
+    br[1] = 1.0
+    bi[1] = 0.0
+    for q in range(n - 1):
+        s = 1 << q
+        product_step(v[4 * q : 4 * q + 4], br[s : 2 * s], bi[s : 2 * s], br[2 * s : 4 * s], bi[2 * s : 4 * s])
+    t = rest[:8]
+    for q in range(n - 1, -1, -1):
+        s = 1 << q
+        a, b, c, d = v[4 * q], v[4 * q + 1], v[4 * q + 2], v[4 * q + 3]
+        pr = br[s : 2 * s]
+        pi = bi[s : 2 * s]
+        l0 = lr[:s]
+        l0i = li[:s]
+        l1 = lr[s : 2 * s]
+        l1i = li[s : 2 * s]
+        g0r = g0i = g1r = g1i = 0.0
+        for k in range(s):
+            xr = pr[k]
+            xi = pi[k]
+            ur = l0[k]
+            ui = l0i[k]
+            vr = l1[k]
+            vi = l1i[k]
+            g0r += ur * xr + ui * xi
+            g0i += ur * xi - ui * xr
+            g1r += vr * xr + vi * xi
+            g1i += vr * xi - vi * xr
+            l0[k] = ur * a + ui * b + vr * c + vi * d
+            l0i[k] = ui * a - ur * b + vi * c - vr * d
+        for m in range(n_start):
+            if ops[m, 1] == q and ops[m, 7]:
+                t[0] = g0r * a - g0i * b
+                t[1] = g0r * b + g0i * a
+                t[2] = g0r * c - g0i * d
+                t[3] = g0r * d + g0i * c
+                t[4] = g1r * a - g1i * b
+                t[5] = g1r * b + g1i * a
+                t[6] = g1r * c - g1i * d
+                t[7] = g1r * d + g1i * c
+                chain_gradient(ops[m, 4], ops[m, 5], fac, slots, mats, t, grad, rest[8:])
+
+
 @njit(cache=True)
-def backward(n, ops, fac, mats, term_i, term_f, qlist, data, slots, pr, pi, lr, li, grad, work, sums, cr, ci):
+def backward(
+    n, ops, n_start, fac, mats, term_i, term_f, qlist, data, slots, pr, pi, lr, li, grad, work, sums, cr, ci
+):
     """Undo the program on psi and lambda, adding d<lambda|psi>/d slot as (re, im) pairs to ``grad``."""
     u = work[:8]
     v = work[8:16]
-    for m in range(ops.shape[0] - 1, -1, -1):
+    t = work[16:24]
+    for m in range(ops.shape[0] - 1, n_start - 1, -1):
         code, q, mask, value, start, stop, aux, vary = ops[m]
         if code == CHAIN:
-            if vary:
-                t = work[16:24]
-                if mask == 0:
-                    transition(pr, pi, lr, li, q, t)
-                else:
-                    transition_controlled(pr, pi, lr, li, q, mask, value, t)
-                chain_gradient(start, stop, fac, slots, mats, t, grad, work[24:])
             chain(start, stop, fac, slots, mats, v, work[24:])
             dagger2(v, u)
             if mask == 0:
-                apply_one(pr, pi, q, u)
-                apply_one(lr, li, q, u)
+                if vary:
+                    back_one(pr, pi, lr, li, q, u, t, work[24:])
+                else:
+                    apply_one(pr, pi, q, u, work[24:])
+                    apply_one(lr, li, q, u, work[24:])
             else:
+                if vary:
+                    transition_controlled(pr, pi, lr, li, q, mask, value, t)
                 apply_controlled(pr, pi, q, mask, value, u)
                 apply_controlled(lr, li, q, mask, value, u)
+            if vary:
+                chain_gradient(start, stop, fac, slots, mats, t, grad, work[24:])
         elif code == FLIP:
             apply_flip(pr, pi, q, mask, value)
             apply_flip(lr, li, q, mask, value)
+        elif code == LINEAR:
+            permute(pr, pi, qlist[start + n : start + 2 * n], value, cr, ci)
+            pr, pi, cr, ci = cr, ci, pr, pi
+            permute(lr, li, qlist[start + n : start + 2 * n], value, cr, ci)
+            lr, li, cr, ci = cr, ci, lr, li
         elif code == PAIR:
             if vary:
                 for k in range(3):
@@ -314,9 +378,7 @@ def backward(n, ops, fac, mats, term_i, term_f, qlist, data, slots, pr, pi, lr, 
             s = -math.sin(0.5 * slots[start])
             apply_pauli(pr, pi, q, aux, stop, mask, value, c, s)
             apply_pauli(lr, li, q, aux, stop, mask, value, c, s)
-        elif code == MATRIX:
+        else:
             apply_matrix(pr, pi, qlist[start:stop], data[aux:], True, mask, value, work)
             apply_matrix(lr, li, qlist[start:stop], data[aux:], True, mask, value, work)
-        else:
-            apply_swap(pr, pi, q, aux)
-            apply_swap(lr, li, q, aux)
+    back_start(n, ops, n_start, fac, mats, slots, lr, li, grad, work, cr, ci)

@@ -10,7 +10,7 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
-from qalgs.backends.kernels import FASTMATH, parity
+from qalgs.backends.kernels_math import FASTMATH, parity
 
 # Diagonals are made in blocks of 2**BLOCK entries, which stay in the first-level cache.
 BLOCK = 10
@@ -53,10 +53,24 @@ def diagonal_tables(n, ptr, zs, cr, ci, out):
 
 
 @njit(cache=True, fastmath=FASTMATH)
-def add_product(dr, di, sr, si, x, real, imag, outr, outi):
-    """Add D(j ^ x) psi(j ^ x) to out(j) for one block, ``x`` lying inside the block."""
+def add_product(dr, di, scale, sr, si, x, kind, outr, outi):
+    """Add D(j ^ x) psi(j ^ x) to out(j) for one block, ``x`` lying inside the block; D is ``scale`` if constant."""
     n = outr.shape[0]
     run = x & -x if x else n
+    if run < 8:
+        y = np.uint64(x)
+        for k in range(np.uint64(n)):
+            j = k ^ y
+            if kind & 4:
+                outr[k] += scale * sr[j]
+                outi[k] += scale * si[j]
+            if kind & 1:
+                outr[k] += dr[j] * sr[j]
+                outi[k] += dr[j] * si[j]
+            if kind & 2:
+                outr[k] -= di[j] * si[j]
+                outi[k] += di[j] * sr[j]
+        return
     for base in range(0, n, run):
         other = base ^ x
         a = dr[other : other + run]
@@ -65,11 +79,15 @@ def add_product(dr, di, sr, si, x, real, imag, outr, outi):
         d = si[other : other + run]
         p = outr[base : base + run]
         q = outi[base : base + run]
-        if real:
+        if kind & 4:
+            for k in range(run):
+                p[k] += scale * c[k]
+                q[k] += scale * d[k]
+        if kind & 1:
             for k in range(run):
                 p[k] += a[k] * c[k]
                 q[k] += a[k] * d[k]
-        if imag:
+        if kind & 2:
             for k in range(run):
                 p[k] -= b[k] * d[k]
                 q[k] += b[k] * c[k]
@@ -77,7 +95,11 @@ def add_product(dr, di, sr, si, x, real, imag, outr, outi):
 
 @njit(cache=True, fastmath=FASTMATH)
 def apply_sum(n, xs, ptr, zs, cr, ci, kinds, table, re, im, outr, outi, buffer):
-    """Write H psi; ``kinds[g]`` has bit 1 if D_x has a real part, bit 2 if it has an imaginary one."""
+    """Write H psi.
+
+    ``kinds[g]`` has bit 1 if D_x has a real part and bit 2 if it has an imaginary one; it is 4 if D_x is a real
+    constant.
+    """
     size = re.shape[0]
     for k in range(size):
         outr[k] = 0.0
@@ -86,68 +108,76 @@ def apply_sum(n, xs, ptr, zs, cr, ci, kinds, table, re, im, outr, outi, buffer):
     block = 1 << bits
     for g in range(xs.shape[0]):
         x = xs[g]
-        real = kinds[g] & 1 != 0
-        imag = kinds[g] & 2 != 0
-        if table.shape[0]:
-            if x < block and n <= BLOCK:
-                add_product(table[g, 0], table[g, 1], re, im, x, real, imag, outr, outi)
-                continue
-            for high in range(0, size, block):
-                src = high ^ (x & ~(block - 1))
-                add_product(
-                    table[g, 0, src : src + block],
-                    table[g, 1, src : src + block],
-                    re[src : src + block],
-                    im[src : src + block],
-                    x & (block - 1),
-                    real,
-                    imag,
-                    outr[high : high + block],
-                    outi[high : high + block],
-                )
-            continue
+        kind = kinds[g]
         dr = buffer[:block]
         di = buffer[block : 2 * block]
         for high in range(0, size, block):
             src = high ^ (x & ~(block - 1))
-            if real:
-                diagonal_block(ptr[g], ptr[g + 1], zs, cr, src, bits, dr)
-            if imag:
-                diagonal_block(ptr[g], ptr[g + 1], zs, ci, src, bits, di)
+            if table.shape[0]:
+                dr = table[g, 0, src : src + block]
+                di = table[g, 1, src : src + block]
+            else:
+                if kind & 1:
+                    diagonal_block(ptr[g], ptr[g + 1], zs, cr, src, bits, dr)
+                if kind & 2:
+                    diagonal_block(ptr[g], ptr[g + 1], zs, ci, src, bits, di)
             add_product(
                 dr,
                 di,
+                cr[ptr[g]],
                 re[src : src + block],
                 im[src : src + block],
                 x & (block - 1),
-                real,
-                imag,
+                kind,
                 outr[high : high + block],
                 outi[high : high + block],
             )
 
 
 @njit(cache=True, fastmath=FASTMATH)
-def dot_product(dr, di, sr, si, tr, ti, x, real, imag):
-    """Return Re sum_i conj(psi(i ^ x)) D(i) psi(i) for one block; ``t`` is the block that holds i ^ x."""
+def dot_product(dr, di, sr, si, tr, ti, x, kind, inside):
+    """Return Re sum_i conj(psi(i ^ x)) D(i) psi(i) for one block; ``t`` is the block that holds i ^ x.
+
+    If the pairs i, i ^ x lie ``inside`` the block, their two terms are equal for Hermitian H: half are summed.
+    """
     n = sr.shape[0]
     run = x & -x if x else n
+    top = n
+    if inside and x >= 8:
+        top = 8
+        while 2 * top <= x:
+            top *= 2
     total = 0.0
-    for base in range(0, n, run):
-        other = base ^ x
-        a = dr[base : base + run]
-        b = di[base : base + run]
-        c = sr[base : base + run]
-        d = si[base : base + run]
-        p = tr[other : other + run]
-        q = ti[other : other + run]
-        if real:
-            for k in range(run):
-                total += a[k] * (c[k] * p[k] + d[k] * q[k])
-        if imag:
-            for k in range(run):
-                total += b[k] * (c[k] * q[k] - d[k] * p[k])
-    return total
+    y = np.uint64(x)
+    for first in range(0, n, 2 * top):
+        if run < 8:
+            for k in range(np.uint64(first), np.uint64(min(first + top, n))):
+                j = k ^ y
+                if kind & 4:
+                    total += sr[k] * tr[j] + si[k] * ti[j]
+                if kind & 1:
+                    total += dr[k] * (sr[k] * tr[j] + si[k] * ti[j])
+                if kind & 2:
+                    total += di[k] * (sr[k] * ti[j] - si[k] * tr[j])
+            continue
+        for base in range(first, min(first + top, n), run):
+            other = base ^ x
+            a = dr[base : base + run]
+            b = di[base : base + run]
+            c = sr[base : base + run]
+            d = si[base : base + run]
+            p = tr[other : other + run]
+            q = ti[other : other + run]
+            if kind & 4:
+                for k in range(run):
+                    total += c[k] * p[k] + d[k] * q[k]
+            if kind & 1:
+                for k in range(run):
+                    total += a[k] * (c[k] * p[k] + d[k] * q[k])
+            if kind & 2:
+                for k in range(run):
+                    total += b[k] * (c[k] * q[k] - d[k] * p[k])
+    return 2.0 * total if top < n else total
 
 
 @njit(cache=True, fastmath=FASTMATH)
@@ -159,38 +189,39 @@ def expect_sum(n, xs, ptr, zs, cr, ci, kinds, table, re, im, buffer):
     total = 0.0
     for g in range(xs.shape[0]):
         x = xs[g]
-        real = kinds[g] & 1 != 0
-        imag = kinds[g] & 2 != 0
+        kind = kinds[g]
         low = x & (block - 1)
         dr = buffer[:block]
         di = buffer[block : 2 * block]
+        half = block  # the highest bit of x, if it is above the block: then every other run of blocks suffices
+        while 2 * half <= x:
+            half *= 2
+        above = x >= block
+        part = 0.0
         for high in range(0, size, block):
+            if above and high & half:
+                continue
             dst = high ^ (x & ~(block - 1))
             if table.shape[0]:
                 dr = table[g, 0, high : high + block]
                 di = table[g, 1, high : high + block]
             else:
-                if real:
+                if kind & 1:
                     diagonal_block(ptr[g], ptr[g + 1], zs, cr, high, bits, dr)
-                if imag:
+                if kind & 2:
                     diagonal_block(ptr[g], ptr[g + 1], zs, ci, high, bits, di)
-            total += dot_product(
-                dr,
-                di,
-                re[high : high + block],
-                im[high : high + block],
-                re[dst : dst + block],
-                im[dst : dst + block],
-                low,
-                real,
-                imag,
-            )
+            sr = re[high : high + block]
+            si = im[high : high + block]
+            part += dot_product(dr, di, sr, si, re[dst : dst + block], im[dst : dst + block], low, kind, not above)
+        if kind & 4:
+            part *= cr[ptr[g]]
+        total += 2.0 * part if above else part
     return total
 
 
 @njit(cache=True)
 def run_sum(n, xs, ptr, zs, cr, ci, kinds, table, states, out, energies):
-    """Write H psi to ``out`` for states (B, 2N) in re, im pairs, or <psi|H|psi> to ``energies`` if ``out`` is empty."""
+    """Write H psi to ``out`` for states (B, 2N) of re, im pairs, or if it is empty <psi|H|psi> to ``energies``."""
     size = 1 << n
     scratch = np.empty((4, size))
     re, im, outr, outi = scratch[0], scratch[1], scratch[2], scratch[3]

@@ -14,6 +14,7 @@ from numba import njit
 
 from qalgs.backends.kernels import forward
 from qalgs.backends.kernels_adjoint import backward
+from qalgs.backends.kernels_math import CHAIN
 from qalgs.backends.kernels_pauli import BLOCK, apply_sum, expect_sum
 
 # what to compute
@@ -36,7 +37,7 @@ def pack(
     ops, fac, mats, term_i, term_f, qlist, data = tables
     base, rows, cols, coef = lines
     sizes = [n, len(ops), len(fac), len(mats), len(term_i), len(qlist), len(data), width]
-    sizes += [len(base), len(rows), len(tape_slots), len(phase)]
+    sizes += [len(base), len(rows), len(tape_slots), len(phase), starting(ops)]
     header = np.zeros(HEADER, dtype=np.int64)
     header[: len(sizes)] = sizes
     phase_slots = np.array([p[0] for p in phase], dtype=np.int64)
@@ -44,6 +45,16 @@ def pack(
     ints = [header, ops.ravel(), fac.ravel(), term_i.ravel(), qlist, rows, cols, tape_slots, phase_slots]
     floats = [mats.ravel(), term_f, data, base, coef, phase_coef]
     return np.concatenate(ints), np.concatenate(floats)
+
+
+def starting(ops: Integers) -> int:
+    """Return how many leading operations are chains on distinct qubits: together they make a product state."""
+    seen: set[int] = set()
+    for row in ops.tolist():
+        if row[0] != CHAIN or row[2] or row[1] in seen:
+            break
+        seen.add(row[1])
+    return len(seen)
 
 
 @njit(cache=True)
@@ -70,7 +81,7 @@ def run(mode, ints, floats, values, extra, o_ints, o_floats, keep, states, energ
         o_ints, o_floats: The observable.
         keep: 1 for basis states to keep, 0 for those projected out, (N,); empty to keep all.
     """
-    n, n_ops, n_fac, n_mats, n_terms, n_q, n_data, width, n_slots, n_lines, n_tapes, n_phase = ints[:12]
+    n, n_ops, n_fac, n_mats, n_terms, n_q, n_data, width, n_slots, n_lines, n_tapes, n_phase, n_start = ints[:13]
     i = HEADER
     ops = ints[i : i + 8 * n_ops].reshape(n_ops, 8)
     i += 8 * n_ops
@@ -112,13 +123,15 @@ def run(mode, ints, floats, values, extra, o_ints, o_floats, keep, states, energ
     size = 1 << n
     scratch = np.empty((6, size))
     pr, pi, lr, li, tr, ti = scratch[0], scratch[1], scratch[2], scratch[3], scratch[4], scratch[5]
-    work = np.empty(width + 64)
+    work = np.empty(width + 4 * n + 128)
     sums = np.empty(n * (n + 1) + 8)
     buffer = np.empty(2 << min(n, BLOCK))
     slots = np.empty(n_slots)
     for b in range(values.shape[0]):
         fill_slots(base, rows, cols, coef, tape_slots, values[b], extra[b], slots)
-        forward(n, ops, fac, mats, term_i, term_f, qlist, data, slots, pr, pi, work, tr, ti)
+        pr, pi, tr, ti = forward(
+            n, ops, n_start, fac, mats, term_i, term_f, qlist, data, slots, pr, pi, work, tr, ti
+        )
         if mode == STATES:
             angle = 0.0
             for k in range(n_phase):
@@ -180,6 +193,7 @@ def run(mode, ints, floats, values, extra, o_ints, o_floats, keep, states, energ
         backward(
             n,
             ops,
+            n_start,
             fac,
             mats,
             term_i,

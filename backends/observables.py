@@ -59,7 +59,7 @@ class CompiledObservable:
         cr, ci = np.ascontiguousarray(factors.real), np.ascontiguousarray(factors.imag)
         cr[np.abs(cr) < 1e-15 * np.abs(factors)] = 0.0
         ci[np.abs(ci) < 1e-15 * np.abs(factors)] = 0.0
-        kinds = np.array([np.any(cr[a:b]) + 2 * np.any(ci[a:b]) for a, b in pairwise(ptr)], dtype=np.int64)
+        kinds = np.array([_kind(cr[a:b], ci[a:b], z[a:b]) for a, b in pairwise(ptr)], dtype=np.int64)
         size = 1 << self.num_qubits
         table = np.empty((0, 2, size))
         if 2 * len(xs) * size <= TABLE_ENTRIES:
@@ -98,6 +98,13 @@ class CompiledObservable:
         out = np.empty(array.shape[0])
         kernels_pauli.run_sum(*self.core, array.view(np.float64), np.empty((0, 0)), out)
         return out
+
+
+def _kind(cr: Floats, ci: Floats, z: npt.NDArray[np.int64]) -> int:
+    """Return 4 if a group's diagonal is a real constant, else bits 1 for a real and 2 for an imaginary part."""
+    if len(z) == 1 and z[0] == 0 and ci[0] == 0.0:
+        return 4
+    return int(np.any(cr)) + 2 * int(np.any(ci))
 
 
 _CACHE: OrderedDict[tuple[bytes, ...], CompiledObservable] = OrderedDict()

@@ -1,0 +1,173 @@
+"""One-qubit kernels for the lowest three qubits, written with explicit vectors of eight numbers.
+
+A gate on qubit 0, 1 or 2 mixes neighbours inside groups of eight amplitudes. The compiler vectorises strided loops
+over such groups badly; spelled out, a gate is ``out = A * x + B * swapped(x)`` on whole vectors, with A and B
+holding the matrix entries that belong to each place, and costs the same as on any other qubit.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from llvmlite import ir
+from numba import njit, types
+from numba.core.extending import intrinsic
+from numba.np import arrayobj
+
+from qalgs.backends.kernels_math import FASTMATH
+
+LANES = 8
+_VECTOR = ir.VectorType(ir.DoubleType(), LANES)
+_FLAGS = ("reassoc", "contract", "nsz", "arcp")
+
+
+class _Emit:
+    """Writes vector instructions into one function."""
+
+    def __init__(self, context: Any, builder: ir.IRBuilder) -> None:
+        self.context = context
+        self.builder = builder
+
+    def place(self, kind: Any, array: ir.Value, index: ir.Value) -> ir.Value:
+        data = arrayobj.make_array(kind)(self.context, self.builder, array).data
+        return self.builder.bitcast(self.builder.gep(data, [index]), _VECTOR.as_pointer())
+
+    def load(self, kind: Any, array: ir.Value, index: ir.Value) -> ir.Value:
+        value = self.builder.load(self.place(kind, array, index))
+        value.align = 8
+        return value
+
+    def store(self, value: ir.Value, kind: Any, array: ir.Value, index: ir.Value) -> None:
+        self.builder.store(value, self.place(kind, array, index)).align = 8
+
+    def at(self, offset: int) -> ir.Value:
+        return self.context.get_constant(types.intp, offset)
+
+    def swapped(self, value: ir.Value, q: int) -> ir.Value:
+        mask = ir.Constant(ir.VectorType(ir.IntType(32), LANES), [k ^ (1 << q) for k in range(LANES)])
+        return self.builder.shuffle_vector(value, value, mask)
+
+    def mul(self, a: ir.Value, b: ir.Value) -> ir.Value:
+        return self.builder.fmul(a, b, flags=_FLAGS)
+
+    def add(self, a: ir.Value, b: ir.Value) -> ir.Value:
+        return self.builder.fadd(a, b, flags=_FLAGS)
+
+    def sub(self, a: ir.Value, b: ir.Value) -> ir.Value:
+        return self.builder.fsub(a, b, flags=_FLAGS)
+
+    def mixed(self, q: int, x: ir.Value, y: ir.Value, coef: list[ir.Value]) -> tuple[ir.Value, ir.Value]:
+        """Return re and im of A * (x + i y) + B * swapped(x + i y)."""
+        sx, sy = self.swapped(x, q), self.swapped(y, q)
+        a, b, c, d = coef
+        re = self.add(self.sub(self.mul(a, x), self.mul(b, y)), self.sub(self.mul(c, sx), self.mul(d, sy)))
+        im = self.add(self.add(self.mul(a, y), self.mul(b, x)), self.add(self.mul(c, sy), self.mul(d, sx)))
+        return re, im
+
+
+def _mixer(q: int) -> Callable[..., Any]:
+    @intrinsic
+    def mix(typing_context, re, im, index, coef):  # type: ignore[no-untyped-def]
+        def codegen(context, builder, signature, args):  # type: ignore[no-untyped-def]
+            emit = _Emit(context, builder)
+            kind = signature.args[0]
+            r, i, k, c = args
+            coefs = [emit.load(signature.args[3], c, emit.at(LANES * m)) for m in range(4)]
+            x, y = emit.mixed(q, emit.load(kind, r, k), emit.load(kind, i, k), coefs)
+            emit.store(x, kind, r, k)
+            emit.store(y, kind, i, k)
+            return context.get_dummy_value()
+
+        return types.void(re, im, index, coef), codegen
+
+    return mix
+
+
+def _back_mixer(q: int) -> Callable[..., Any]:
+    @intrinsic
+    def mix(typing_context, pr, pi, lr, li, index, coef, total):  # type: ignore[no-untyped-def]
+        def codegen(context, builder, signature, args):  # type: ignore[no-untyped-def]
+            emit = _Emit(context, builder)
+            kind = signature.args[0]
+            arrays, k, c, t = args[:4], args[4], args[5], args[6]
+            x, y, u, v = (emit.load(kind, a, k) for a in arrays)
+            sx, sy = emit.swapped(x, q), emit.swapped(y, q)
+            products = (
+                emit.add(emit.mul(u, x), emit.mul(v, y)),
+                emit.sub(emit.mul(u, y), emit.mul(v, x)),
+                emit.add(emit.mul(u, sx), emit.mul(v, sy)),
+                emit.sub(emit.mul(u, sy), emit.mul(v, sx)),
+            )
+            for m, product in enumerate(products):
+                place = emit.at(LANES * m)
+                emit.store(emit.add(emit.load(kind, t, place), product), kind, t, place)
+            coefs = [emit.load(kind, c, emit.at(LANES * m)) for m in range(4)]
+            for first, second, a, b in ((x, y, arrays[0], arrays[1]), (u, v, arrays[2], arrays[3])):
+                re, im = emit.mixed(q, first, second, coefs)
+                emit.store(re, kind, a, k)
+                emit.store(im, kind, b, k)
+            return context.get_dummy_value()
+
+        return types.void(pr, pi, lr, li, index, coef, total), codegen
+
+    return mix
+
+
+_mix0, _mix1, _mix2 = _mixer(0), _mixer(1), _mixer(2)
+_back0, _back1, _back2 = _back_mixer(0), _back_mixer(1), _back_mixer(2)
+
+
+@njit(cache=True)
+def spread(u, q, coef):
+    """Write A and B (real and imaginary parts, 8 numbers each) of the matrix ``u`` on qubit ``q``."""
+    for k in range(8):
+        own = 6 * ((k >> q) & 1)  # u00 or u11
+        other = 2 + 2 * ((k >> q) & 1)  # u01 or u10
+        coef[k] = u[own]
+        coef[8 + k] = u[own + 1]
+        coef[16 + k] = u[other]
+        coef[24 + k] = u[other + 1]
+
+
+@njit(cache=True, fastmath=FASTMATH)
+def apply_low(re, im, q, u, coef):
+    """Apply a 2 x 2 matrix to qubit ``q`` < 3 of a state of at least three qubits; ``coef`` is scratch (32)."""
+    spread(u, q, coef)
+    if q == 0:
+        for k in range(0, re.shape[0], 8):
+            _mix0(re, im, k, coef)
+    elif q == 1:
+        for k in range(0, re.shape[0], 8):
+            _mix1(re, im, k, coef)
+    else:
+        for k in range(0, re.shape[0], 8):
+            _mix2(re, im, k, coef)
+
+
+@njit(cache=True, fastmath=FASTMATH)
+def back_low(pr, pi, lr, li, q, u, t, coef):
+    """Write T_ab = sum conj(lambda_a) psi_b for qubit ``q`` < 3, then apply ``u``; ``coef`` is scratch (64)."""
+    spread(u, q, coef[:32])
+    total = coef[32:64]
+    for k in range(32):
+        total[k] = 0.0
+    if q == 0:
+        for k in range(0, pr.shape[0], 8):
+            _back0(pr, pi, lr, li, k, coef, total)
+    elif q == 1:
+        for k in range(0, pr.shape[0], 8):
+            _back1(pr, pi, lr, li, k, coef, total)
+    else:
+        for k in range(0, pr.shape[0], 8):
+            _back2(pr, pi, lr, li, k, coef, total)
+    for k in range(8):
+        t[k] = 0.0
+    for k in range(8):
+        bit = (k >> q) & 1
+        own = 6 * bit
+        other = 2 + 2 * bit
+        t[own] += total[k]
+        t[own + 1] += total[8 + k]
+        t[other] += total[16 + k]
+        t[other + 1] += total[24 + k]
