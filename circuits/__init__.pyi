@@ -13,7 +13,6 @@ from .qasm3 import read_qasm3 as read_qasm3
 from .sectors import Sector as Sector
 from .sectors import find_sector as find_sector
 
-from .qaoa import qaoa as qaoa
 from .cross_terms import cross_term_circuit as cross_term_circuit
 from .cross_terms import cross_term_observable as cross_term_observable
 from .cross_terms import overlap_circuit as overlap_circuit
@@ -35,7 +34,6 @@ __all__ = [
     "molecule",
     "overlap_circuit",
     "particle_conserving",
-    "qaoa",
     "qaoa",
     "read_qasm3",
     "rotation_form",

@@ -19,7 +19,7 @@ from qalgs.eigengame.gradients import ShiftPlan
 from qalgs.eigengame.measuring import Meter, qubit_wise
 from qalgs.eigengame.post import Ritz, ritz
 from qalgs.eigengame.problem import Problem, canonical
-from qalgs.errors import InvalidInputError
+from qalgs.errors import InvalidInputError, invalid
 from qalgs.results import Status
 from qalgs.seeds import keyed
 
@@ -83,6 +83,10 @@ class MeasuredPlayers:
         parts = ("real",) if _is_real(self.plan) else ("real", "imag")
         self._cross = [cross_term_circuit(self.plan.circuit, form=cross_form, part=p) for p in parts]
         self._overlap = overlap_circuit(self.plan.circuit)
+        if 0 < self.meter.width <= problem.num_qubits:
+            raise invalid(
+                "layout", self.meter.width, f"must have {problem.num_qubits + 1} qubits", "add an ancilla"
+            )
         self._observable = problem.effective
         self._identity = SparsePauliOp("I" * problem.num_qubits)
         self._attenuations: dict[tuple[bytes, float], float] = {}

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from qiskit import QuantumCircuit
+from qiskit import ClassicalRegister, QuantumCircuit
 from qiskit.quantum_info import SparsePauliOp
 
 from qalgs.errors import ExecutionError, InvalidInputError
@@ -41,6 +41,9 @@ class Meter:
             )
         self.estimator, self.sampler, self.shots_per_circuit = estimator, sampler, shots
         self.precision = 1.0 / np.sqrt(shots) if precise and shots is not None else None
+        # Primitives of a compact device take circuits of the layout's size only.
+        self.width = max((len(getattr(p, "layout", ())) for p in (estimator, sampler) if p is not None), default=0)
+        self._padded: dict[int, tuple[QuantumCircuit, QuantumCircuit]] = {}
         self.circuits = 0
         self.shots = 0
 
@@ -49,8 +52,10 @@ class Meter:
         groups = qubit_wise(observable)
         self.circuits += len(groups) * len(values)
         self.shots += len(groups) * len(values) * (self.shots_per_circuit or 0)
+        circuit, observable = self._pad(circuit), self._pad_observable(observable)
         if self.estimator is not None:
             return self._estimate(circuit, observable, values)
+        groups = qubit_wise(observable)
         means, variances = np.zeros(len(values)), np.zeros(len(values))
         pubs = []
         for group in groups:
@@ -72,11 +77,26 @@ class Meter:
             return self.expectations(circuit, zero_projector(circuit.num_qubits), values)
         self.circuits += len(values)
         self.shots += len(values) * (self.shots_per_circuit or 0)
-        measured = circuit.copy()
-        measured.measure_all()
+        measured = self._pad(circuit).copy()
+        register = ClassicalRegister(circuit.num_qubits, "meas")
+        measured.add_register(register)
+        measured.measure(range(circuit.num_qubits), register)
         hits = self._sample([(measured, values)])[0] == 0
         p = hits.mean(axis=1)
         return p, np.sqrt(np.maximum(p * (1 - p), 1.0 / hits.shape[1] ** 2) / hits.shape[1])
+
+    def _pad(self, circuit: QuantumCircuit) -> QuantumCircuit:
+        """Add idle qubits up to the layout's size; one object per circuit, so that primitives can cache it."""
+        if self.width <= circuit.num_qubits:
+            return circuit
+        if id(circuit) not in self._padded:
+            wide = QuantumCircuit(self.width, name=circuit.name)
+            self._padded[id(circuit)] = (circuit, wide.compose(circuit, range(circuit.num_qubits)))
+        return self._padded[id(circuit)][1]
+
+    def _pad_observable(self, observable: SparsePauliOp) -> SparsePauliOp:
+        missing = self.width - observable.num_qubits
+        return SparsePauliOp("I" * missing).tensor(observable) if missing > 0 else observable
 
     def _estimate(self, circuit: QuantumCircuit, observable: SparsePauliOp, values: Real) -> tuple[Real, Real]:
         data = self._run(self.estimator, [(circuit, observable, values)], precision=self.precision)[0].data
