@@ -9,6 +9,9 @@ from .noisy import NoisyEstimator as NoisyEstimator
 from .observables import compile_observable as compile_observable
 from .noisy_sampler import NoisySampler as NoisySampler
 from .observables import CompiledObservable as CompiledObservable
+from .runtime import RuntimeEstimator as RuntimeEstimator
+from .runtime import RuntimeSampler as RuntimeSampler
+from .runtime_isa import check_isa as check_isa
 from .snapshot import DeviceSnapshot as DeviceSnapshot
 from .snapshot_problems import Problem as Problem
 
@@ -21,6 +24,9 @@ __all__ = [
     "NoisySampler",
     "Problem",
     "Program",
+    "RuntimeEstimator",
+    "RuntimeSampler",
+    "check_isa",
     "compile_circuit",
     "compile_observable",
     "fake_names",
