@@ -1,0 +1,161 @@
+"""Linear systems to try things on: grids, graphs, random spectra, and a regression on real data."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import networkx as nx
+import numpy as np
+import scipy.sparse as sp
+from numpy.typing import ArrayLike, NDArray
+
+from qalgs.errors import invalid
+from qalgs.seeds import Seed, as_generator
+
+from .linear_system import LinearSystem, Matrix
+
+
+def poisson(shape: int | Sequence[int], b: ArrayLike | str = "constant", *, seed: Seed = None) -> LinearSystem:
+    """Return the Dirichlet Laplacian of a grid, ``tridiag(-1, 2, -1)`` in each of one to three directions.
+
+    If every side is a power of two, the system uses the shift encoding, which needs no entries of the matrix.
+
+    Args:
+        shape: Points a direction; direction 0 runs fastest.
+        b: ``"constant"``, ``"point"`` (the middle), ``"random"``, or a vector.
+        seed: For ``"random"``.
+    """
+    from qalgs.circuits.block_encodings_lcu import PoissonShifts
+
+    sides = (shape,) if isinstance(shape, int) else tuple(shape)
+    if not 1 <= len(sides) <= 3 or min(sides) < 2:
+        raise invalid("shape", shape, "must be one to three sizes of at least 2")
+    total = sp.csr_array((1, 1))
+    done = 1
+    for side in sides:
+        t = sp.diags_array([-np.ones(side - 1), 2 * np.ones(side), -np.ones(side - 1)], offsets=[-1, 0, 1])
+        if done == 1:
+            total = sp.csr_array(t)
+        else:
+            total = sp.csr_array(sp.kron(sp.eye_array(side), total) + sp.kron(t, sp.eye_array(done)))
+        done *= side
+    if isinstance(b, str):
+        choices = {"constant": np.ones(done), "point": np.eye(1, done, done // 2)[0]}
+        if b == "random":
+            rhs: NDArray[np.float64] = as_generator(seed).normal(size=done)
+        elif b in choices:
+            rhs = choices[b]
+        else:
+            raise invalid("b", b, 'must be "constant", "point", "random" or a vector')
+    else:
+        rhs = np.asarray(b)
+    if all(side & (side - 1) == 0 for side in sides):
+        bits = [side.bit_length() - 1 for side in sides]
+        ends = sum(4 * np.sin(np.pi * side / (2 * (side + 1))) ** 2 for side in sides)
+        return LinearSystem(total, rhs, encoding=lambda m: PoissonShifts(bits, scale=float(ends)))
+    return LinearSystem(total, rhs)
+
+
+def graph_laplacian(graph: nx.Graph, b: ArrayLike | None = None, *, ground: float = 0.1) -> LinearSystem:
+    """Return ``(L + ground I) x = b`` for a weighted graph (a resistor network with leaks).
+
+    Args:
+        graph: Any undirected graph; weights from the ``weight`` attribute.
+        b: Currents; by default one unit in at the first node and out at the last.
+        ground: Leak at every node, above zero, which makes the Laplacian invertible.
+    """
+    if not (np.isfinite(ground) and ground > 0):
+        raise invalid("ground", ground, "must be finite and above zero", "a Laplacian alone is singular")
+    n = graph.number_of_nodes()
+    if n < 2:
+        raise invalid("graph", n, "must have at least two nodes")
+    laplacian = sp.csr_array(nx.laplacian_matrix(graph), dtype=float) + ground * sp.eye_array(n)
+    rhs = np.zeros(n)
+    rhs[0], rhs[-1] = 1.0, -1.0
+    return LinearSystem(laplacian, rhs if b is None else b)
+
+
+def random_system(
+    size: int,
+    kappa: float,
+    *,
+    spectrum: str | ArrayLike = "log",
+    kind: str = "positive",
+    complex_entries: bool = False,
+    seed: Seed = None,
+) -> LinearSystem:
+    """Return a random system with a prescribed spectrum, ends included, in a Haar-random basis.
+
+    Args:
+        size: Number of rows.
+        kappa: Condition number.
+        spectrum: ``"log"`` or ``"uniform"`` (random between ``1/kappa`` and 1), ``"outlier"`` (one small value),
+            or the singular values themselves.
+        kind: ``"positive"``, ``"hermitian"`` (random signs) or ``"general"`` (two bases).
+        complex_entries: Complex instead of real.
+        seed: Seed.
+    """
+    if size < 2:
+        raise invalid("size", size, "must be at least 2")
+    if not (np.isfinite(kappa) and kappa >= 1):
+        raise invalid("kappa", kappa, "must be finite and at least 1")
+    rng = as_generator(seed)
+    if not isinstance(spectrum, str):
+        values = np.asarray(spectrum, dtype=float)
+        if values.shape != (size,):
+            raise invalid("spectrum", values.shape, f"must hold {size} singular values")
+    elif spectrum == "log":
+        values = kappa ** -rng.uniform(size=size)
+    elif spectrum == "uniform":
+        values = rng.uniform(1 / kappa, 1, size=size)
+    elif spectrum == "outlier":
+        values = rng.uniform(0.5, 1, size=size)
+    else:
+        raise invalid("spectrum", spectrum, 'must be "log", "uniform", "outlier" or the values')
+    if isinstance(spectrum, str):
+        values[0], values[-1] = 1 / kappa, 1.0
+    left = _haar(size, complex_entries, rng)
+    if kind == "positive":
+        a = (left * values) @ left.conj().T
+    elif kind == "hermitian":
+        a = (left * (values * rng.choice([-1.0, 1.0], size=size))) @ left.conj().T
+    elif kind == "general":
+        a = (left * values) @ _haar(size, complex_entries, rng)
+    else:
+        raise invalid("kind", kind, 'must be "positive", "hermitian" or "general"')
+    if kind != "general":
+        a = (a + a.conj().T) / 2
+    b = rng.normal(size=size) + (1j * rng.normal(size=size) if complex_entries else 0)
+    return LinearSystem(a, b / np.linalg.norm(b))
+
+
+def _haar(size: int, complex_entries: bool, rng: np.random.Generator) -> Matrix:
+    z = rng.normal(size=(size, size)) + (1j * rng.normal(size=(size, size)) if complex_entries else 0)
+    q, r = np.linalg.qr(z)
+    d = np.diagonal(r)
+    return np.asarray(q * (d / np.abs(d)))
+
+
+def ridge_regression(ridge: float = 1e-3) -> LinearSystem:
+    """Return the normal equations of a ridge regression on real data: monthly stock prices that matplotlib ships.
+
+    The monthly return of the S&P 500 is regressed on those of IBM, Apple, Microsoft, Xerox, Amazon, Dell, Adobe
+    and Nasdaq, over the months in which all are listed: ``(X^T X / m + ridge I) x = X^T y / m``, standardised.
+
+    Args:
+        ridge: Weight of the penalty, above zero.
+    """
+    if not (np.isfinite(ridge) and ridge > 0):
+        raise invalid("ridge", ridge, "must be finite and above zero")
+    from matplotlib import cbook
+
+    table = np.genfromtxt(
+        str(cbook.get_sample_data("Stocks.csv", asfileobj=False)), delimiter=",", comments="#", skip_header=2
+    )
+    prices = table[:, [1, 2, 3, 4, 5, 6, 8, 10, 9]]
+    prices = prices[np.isfinite(prices).all(axis=1)]
+    returns = np.diff(np.log(prices), axis=0)
+    returns = (returns - returns.mean(axis=0)) / returns.std(axis=0)
+    x, y = returns[:, :-1], returns[:, -1]
+    months = len(y)
+    return LinearSystem(x.T @ x / months + ridge * np.eye(x.shape[1]), x.T @ y / months)

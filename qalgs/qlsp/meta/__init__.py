@@ -1,0 +1,1 @@
+"""Meta-solvers: each wraps any solver and is a solver itself."""

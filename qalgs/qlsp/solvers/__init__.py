@@ -1,0 +1,1 @@
+"""Inner solvers: one protocol, six methods."""
