@@ -54,7 +54,7 @@ def diagonal_tables(n, ptr, zs, cr, ci, out):
 
 @njit(cache=True, fastmath=FASTMATH)
 def add_product(dr, di, scale, sr, si, x, kind, outr, outi):
-    """Add D(j ^ x) psi(j ^ x) to out(j) for one block, ``x`` lying inside the block; D is ``scale`` if constant."""
+    """Add D(j ^ x) psi(j ^ x) to out(j) for one block that holds both; D is ``scale`` if constant."""
     n = outr.shape[0]
     run = x & -x if x else n
     if run < 8:
