@@ -1,6 +1,6 @@
 """Print the table of speed ratios: ``python -m tests.benchmarks.table [bench files]``.
 
-Runs the benchmarks with their peers in one process per file and prints one Markdown row per (work, peer): the ratio
+Runs the benchmarks with their peers in one process per file and prints one Markdown row per (work, peer): ratio
 of the medians, what is required, and the machine and versions that it holds for.
 """
 
