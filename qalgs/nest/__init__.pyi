@@ -2,8 +2,8 @@ from .campaign import Campaign as Campaign
 from .chip import Chip as Chip
 from .convergence import Convergence as Convergence
 from .crosstalk import ErrorInflation as ErrorInflation
-from .esp import esp as esp
-from .esp import gate_counts as gate_counts
+from .success import esp as esp
+from .success import gate_counts as gate_counts
 from .executor import Executor as Executor
 from .executor import LocalExecutor as LocalExecutor
 from .jobs import Job as Job
@@ -47,20 +47,39 @@ from .training import SingleRun as SingleRun
 from .usage import Rates as Rates
 from .walk import QubitWalk as QubitWalk
 from .walk import WalkStep as WalkStep
+from .costs import CostModel as CostModel
+from .costs import circuit_seconds as circuit_seconds
+from .crosstalk import CoherentZZ as CoherentZZ
+from .crosstalk import Crosstalk as Crosstalk
+from .crosstalk import NoCrosstalk as NoCrosstalk
+from .crosstalk import make_crosstalk as make_crosstalk
+from .frontiers import Frontier as Frontier
+from .frontiers import frontier as frontier
+from .space_time import FewestSeconds as FewestSeconds
+from .space_time import MaxMinEsp as MaxMinEsp
+from .space_time import plan as plan
+from .space_time_plan import Assignment as Assignment
+from .space_time_plan import Plan as Plan
 
 __all__ = [
+    "Assignment",
     "BestMap",
     "BestMapRestarts",
     "Campaign",
     "CampaignResult",
     "Chip",
+    "CoherentZZ",
     "Convergence",
     "Cosine",
+    "CostModel",
+    "Crosstalk",
     "Custom",
     "ErrorInflation",
     "Executor",
     "ExploreRefine",
+    "FewestSeconds",
     "Flat",
+    "Frontier",
     "Interval",
     "InvertedReLU",
     "InvertedV",
@@ -71,11 +90,14 @@ __all__ = [
     "Ledger",
     "Linear",
     "LocalExecutor",
+    "MaxMinEsp",
     "MergedExecutor",
     "MergedStep",
     "Nest",
     "NestJump",
+    "NoCrosstalk",
     "Packing",
+    "Plan",
     "Qoncord",
     "QubitWalk",
     "RandomMap",
@@ -90,12 +112,16 @@ __all__ = [
     "VShape",
     "WalkStep",
     "bootstrap",
+    "circuit_seconds",
     "esp",
+    "frontier",
     "gate_counts",
+    "make_crosstalk",
     "make_schedule",
     "make_strategy",
     "merge",
     "pack",
     "place",
+    "plan",
     "write_report",
 ]

@@ -17,14 +17,19 @@ if TYPE_CHECKING:
     from .requests import Request
 
 
-def solver(time_limit: float, seed: int, workers: int = 2) -> Any:
-    """Return a CP-SAT solver with a time limit in seconds and a fixed seed."""
+def solver(time_limit: float, seed: int) -> Any:
+    """Return a single-threaded CP-SAT solver with a time limit in seconds and a fixed seed.
+
+    The limit holds in the solver's deterministic time, too, so that a fast machine and a slow one stop at the same
+    place unless the slow one takes longer than wall time allows.
+    """
     from ortools.sat.python import cp_model
 
     made = cp_model.CpSolver()
     made.parameters.max_time_in_seconds = float(time_limit)
     made.parameters.random_seed = int(seed) % (2**31 - 1)
-    made.parameters.num_workers = workers
+    made.parameters.max_deterministic_time = float(time_limit)
+    made.parameters.num_workers = 1
     return made
 
 

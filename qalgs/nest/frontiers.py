@@ -1,0 +1,136 @@
+"""What fidelity costs in time: the shortest plan for each fraction of the best ESP, and the bound behind it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from qalgs.errors import InfeasibleError, invalid
+from qalgs.results import Result
+
+from .requests import as_requests
+from .schedules import Linear, Schedule
+from .space_time import plan
+from .space_time_charts import frontier_chart
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+    from qalgs.backends import DeviceSnapshot
+
+FRACTIONS = (0.80, 0.85, 0.90, 0.93, 0.95, 0.96, 0.97, 0.98, 0.99, 1.0)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class FrontierPoint(Result):
+    """The plan for one fraction.
+
+    Attributes:
+        fidelity: The fraction f asked for.
+        slots: Slots of the plan, None if there is none.
+        bound: No plan has fewer.
+        bound_reason: Why.
+        device_seconds: Machine time of the plan.
+        bound_seconds: Machine time per slot of the plan times the bound.
+        worst_ratio: Smallest last-cycle ESP over the job's best, as planned; at least f.
+        worst_esp: Smallest last-cycle ESP.
+        message: Why there is no plan, if so.
+    """
+
+    fidelity: float
+    slots: int | None = None
+    bound: int | None = None
+    bound_reason: str = ""
+    device_seconds: float | None = None
+    bound_seconds: float | None = None
+    worst_ratio: float | None = None
+    worst_esp: float | None = None
+    message: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Frontier(Result):
+    """Device-seconds against the worst last-cycle ESP.
+
+    Attributes:
+        device: Name of the device.
+        jobs: Number of jobs.
+        serial_seconds: Machine time of all jobs one after another on their best layouts.
+        points: One per fraction, rising.
+    """
+
+    device: str
+    jobs: int
+    serial_seconds: float
+    points: tuple[FrontierPoint, ...]
+
+    def plot(self, ax: Axes | None = None) -> Axes:
+        """Draw the frontier with its capacity bound."""
+        return frontier_chart(self, ax)
+
+
+def frontier(
+    jobs: Sequence[Any] | Mapping[str, Any],
+    snapshot: DeviceSnapshot,
+    buffer: int = 1,
+    crosstalk: Any = None,
+    *,
+    fractions: Sequence[float] = FRACTIONS,
+    schedule: Schedule | str | None = None,
+    callback: Callable[[FrontierPoint], None] | None = None,
+    **options: Any,
+) -> Frontier:
+    """Plan the jobs once per fraction of the best ESP.
+
+    Args:
+        jobs: The jobs.
+        snapshot: The device.
+        buffer: Idle qubits between two jobs.
+        crosstalk: A crosstalk model.
+        fractions: The fractions f in (0, 1].
+        schedule: For jobs that bring none.
+        callback: Called with every point as it is found.
+        options: Passed to :func:`plan`.
+    """
+    if not len(fractions):
+        raise invalid("fractions", fractions, "must hold at least one number in (0, 1]")
+    chosen = schedule if schedule is not None else Linear()
+    requests = as_requests(jobs, snapshot, schedule=chosen)
+    ready = {r.name: r.catalogue for r in requests}
+    best = {r.name: r.best for r in requests}
+    serial = 0.0
+    points = []
+    for fraction in sorted(fractions):
+        try:
+            made = plan(
+                jobs,
+                snapshot,
+                buffer,
+                crosstalk,
+                fidelity=float(fraction),
+                schedule=chosen,
+                catalogues=ready,
+                **options,
+            )
+        except InfeasibleError as error:
+            point = FrontierPoint(fidelity=float(fraction), message=str(error))
+        else:
+            last = [made.of(name)[-1] for name in best]
+            serial = made.serial_seconds
+            point = FrontierPoint(
+                fidelity=float(fraction),
+                slots=made.slots,
+                bound=made.bound,
+                bound_reason=made.bound_reason,
+                device_seconds=made.device_seconds,
+                bound_seconds=made.device_seconds * made.bound / made.slots,
+                worst_ratio=min(a.esp / best[a.job] for a in last),
+                worst_esp=min(a.esp for a in last),
+            )
+        points.append(point)
+        if callback is not None:
+            callback(point)
+    return Frontier(
+        device=requests[0].catalogue.name, jobs=len(requests), serial_seconds=serial, points=tuple(points)
+    )

@@ -1,0 +1,289 @@
+"""The joint space-time plan: which job runs which cycle in which slot, and where.
+
+On one job most of what fidelity maps promise comes from restarting the optimiser; on a batch they pay, because
+only last cycles need the best qubits. The plan staggers the jobs so that the best regions are always held by
+jobs that are nearly done, and everyone else waits on poorer ones.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal, get_args
+
+import numpy as np
+
+from qalgs.errors import InfeasibleError, invalid
+from qalgs.results import Status
+from qalgs.seeds import Seed, root_seed
+
+from .chip import Chip
+from .costs import CostModel
+from .crosstalk import Crosstalk, make_crosstalk
+from .layouts import LayoutCatalogue
+from .regions import check_buffer
+from .requests import Request, as_requests
+from .schedules import Linear, Schedule
+from .space_time_exact import exact_slots
+from .space_time_greedy import Slots, greedy_slots, stagger
+from .space_time_model import Bound, Problem, build_problem, capacity_bound
+from .space_time_plan import Plan, make_plan
+
+if TYPE_CHECKING:
+    from qalgs.backends import DeviceSnapshot
+
+Planner = Literal["greedy", "cpsat", "stagger"]
+POLISH_SIZE = 20_000
+"""Regions times slots up to which a greedy plan is polished."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class FewestSeconds:
+    """As few slots, hence device-seconds, as possible, with every last cycle at ``fidelity`` times the best ESP.
+
+    Attributes:
+        fidelity: The fraction f of a job's best solo ESP.
+    """
+
+    fidelity: float = 0.97
+
+    def __post_init__(self) -> None:
+        if not 0 < self.fidelity <= 1:
+            raise invalid("fidelity", self.fidelity, "must be a number in (0, 1]")
+
+
+@dataclass(frozen=True, kw_only=True)
+class MaxMinEsp:
+    """The largest fraction f that all jobs can have at their last cycle within a given time.
+
+    Attributes:
+        slots: Slots to plan in.
+        seconds: Or device-seconds to plan in.
+    """
+
+    slots: int | None = None
+    seconds: float | None = None
+
+    def __post_init__(self) -> None:
+        if (self.slots is None) == (self.seconds is None):
+            raise invalid("objective", (self.slots, self.seconds), "must give slots or seconds, and not both")
+        if self.slots is not None and self.slots < 1:
+            raise invalid("slots", self.slots, "must be at least 1")
+        if self.seconds is not None and not self.seconds > 0:
+            raise invalid("seconds", self.seconds, "must be a positive number")
+
+
+Objective = FewestSeconds | MaxMinEsp
+
+
+def plan(
+    jobs: Sequence[Any] | Mapping[str, Any],
+    snapshot: DeviceSnapshot,
+    buffer: int = 1,
+    crosstalk: Crosstalk | Mapping[str, Any] | str | None = None,
+    objective: Objective | str | None = None,
+    *,
+    fidelity: float | None = None,
+    schedule: Schedule | str | None = None,
+    planner: Planner = "greedy",
+    jumps: bool = True,
+    cost: CostModel | None = None,
+    catalogues: Mapping[str, LayoutCatalogue] | None = None,
+    rounds: int | None = None,
+    time_limit: float | None = None,
+    polish: float = 2.0,
+    seed: Seed = 0,
+    **options: Any,
+) -> Plan:
+    """Plan all cycles of all jobs in space and time.
+
+    Every cycle has a floor: the shape of the job's fidelity schedule, scaled so that its largest target becomes
+    ``f * best solo ESP``; the last cycle's floor is ``f * best`` for any shape. The buffer holds in every slot;
+    jobs that do not fit wait in the queue. Where crosstalk reaches further than the buffer, jobs keep its reach
+    instead, so that the ESPs of the plan are true under the model.
+
+    Args:
+        jobs: The jobs; see :func:`qalgs.nest.requests.as_requests`.
+        snapshot: The device.
+        buffer: Idle qubits between two jobs.
+        crosstalk: A model, or what :func:`~qalgs.nest.crosstalk.make_crosstalk` reads.
+        objective: :class:`FewestSeconds` (also ``"device_seconds"``) or :class:`MaxMinEsp`.
+        fidelity: Short for ``FewestSeconds(fidelity=...)``.
+        schedule: Fidelity schedule of jobs that bring none; ``Linear(6, "0.75*best", "best")`` by default.
+        planner: ``"greedy"`` searches, compares with the capacity bound, and polishes; ``"cpsat"`` asks
+            OR-Tools for a shorter plan or a proof that there is none until the time is up; ``"stagger"`` is the
+            plain baseline.
+        jumps: Whether a job may move more than one physical qubit between cycles; jumps are avoided and counted.
+        cost: What an evaluation takes and costs.
+        catalogues: Ready catalogues by job name.
+        rounds: Most constructions of the greedy search; 60 for small batches, fewer for large ones by default.
+        time_limit: Seconds after which the search stops with what it has; 6 for the greedy planner, 60 for the
+            exact one by default. Where the rounds end the search, the plan depends on the seed alone.
+        polish: Seconds that the greedy planner may spend, on small batches whose gap is open, on asking CP-SAT for
+            fewer slots or a better bound; 0 leaves the greedy plan as it is.
+        seed: Seed of the search.
+        options: Passed to :meth:`LayoutCatalogue.for_circuit`.
+
+    Returns:
+        The plan, with its bound, gap and cost.
+
+    Raises:
+        InfeasibleError: If a job fits nowhere or cannot meet its floors; the message names it.
+        InvalidInputError: If an argument breaks its rule.
+
+    Example:
+        >>> from qiskit.circuit.library import efficient_su2
+        >>> from qalgs.backends import DeviceSnapshot
+        >>> jobs = {f"job{i}": efficient_su2(3, entanglement="linear") for i in range(4)}
+        >>> plan(jobs, DeviceSnapshot.from_backend("fake_guadalupe")).slots <= 4 * 6
+        True
+    """
+    gap = check_buffer(buffer)
+    model = make_crosstalk(crosstalk)
+    goal = _objective(objective, fidelity)
+    if planner not in get_args(Planner):
+        raise invalid("planner", planner, "must be 'greedy', 'cpsat' or 'stagger'")
+    chip = Chip.of(snapshot)
+    requests = as_requests(
+        jobs, snapshot, schedule=schedule if schedule is not None else Linear(), catalogues=catalogues, **options
+    )
+    search = _Search(
+        requests=tuple(requests),
+        chip=chip,
+        reach=max(gap, model.reach),
+        planner=planner,
+        jumps=jumps,
+        rounds=_rounds(requests) if rounds is None else rounds,
+        time_limit=time_limit if time_limit is not None else (60.0 if planner == "cpsat" else 6.0),
+        polish=polish,
+        seed=root_seed(seed),
+    )
+    spending = cost or CostModel()
+    if isinstance(goal, FewestSeconds):
+        problem, slots, bound, status = search.solve(goal.fidelity)
+    else:
+        problem, slots, bound, status = _max_min(search, goal, spending)
+    return make_plan(
+        problem,
+        slots,
+        bound=bound,
+        status=status,
+        buffer=gap,
+        crosstalk=model,
+        cost=spending,
+        planner=planner,
+        jumps=jumps,
+        objective="device_seconds" if isinstance(goal, FewestSeconds) else "max_min_esp",
+        seed=search.seed,
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Search:
+    requests: tuple[Request, ...]
+    chip: Chip
+    reach: int
+    planner: Planner
+    jumps: bool
+    rounds: int
+    time_limit: float
+    polish: float
+    seed: int
+
+    def solve(self, fidelity: float, *, at_most: int | None = None) -> tuple[Problem, Slots, Bound, Status]:
+        """Return the shortest plan for a fraction f that the chosen planner finds."""
+        problem = build_problem(self.requests, self.chip, self.reach, fidelity)
+        _require_floors(problem)
+        bound = capacity_bound(problem, seed=self.seed)
+        if self.planner == "stagger":
+            return problem, stagger(problem), bound, Status.BUDGET
+        share = min(6.0, self.time_limit)
+        enough = max(bound.slots, at_most or 0)
+        found = greedy_slots(
+            problem,
+            at_least=enough,
+            rounds=self.rounds,
+            time_limit=share,
+            walk_only=not self.jumps,
+            seed=self.seed,
+        )
+        small = sum(len(k.rows) for k in problem.kinds) * len(found) <= POLISH_SIZE and self.jumps
+        seconds = self.time_limit if self.planner == "cpsat" else (self.polish if small else 0.0)
+        if seconds > 0 and len(found) > bound.slots:
+            outcome = exact_slots(
+                problem,
+                at_least=bound.slots,
+                known=found,
+                cuts=bound.cuts,
+                time_limit=seconds,
+                seed=self.seed,
+            )
+            if outcome.bound > bound.slots:
+                bound = Bound(slots=outcome.bound, reason=f"CP-SAT: no plan has {outcome.bound - 1} slots")
+            if self.jumps and outcome.slots is not None:
+                found = outcome.slots
+        status = Status.CONVERGED if len(found) <= bound.slots else Status.BUDGET
+        return problem, found, bound, status
+
+
+def _rounds(requests: Sequence[Request]) -> int:
+    return max(12, min(60, 9000 // sum(r.cycles for r in requests)))
+
+
+def _objective(objective: Objective | str | None, fidelity: float | None) -> Objective:
+    if isinstance(objective, MaxMinEsp):
+        if fidelity is not None:
+            raise invalid("fidelity", fidelity, "must not be given with MaxMinEsp, which finds it")
+        return objective
+    if isinstance(objective, FewestSeconds):
+        return objective if fidelity is None else FewestSeconds(fidelity=fidelity)
+    if objective is None or objective in ("device_seconds", "fewest_seconds"):
+        return FewestSeconds() if fidelity is None else FewestSeconds(fidelity=fidelity)
+    raise invalid("objective", objective, "must be 'device_seconds', FewestSeconds(...) or MaxMinEsp(...)")
+
+
+def _require_floors(problem: Problem) -> None:
+    for kind in problem.kinds:
+        if not kind.need.min():
+            request = problem.requests[kind.jobs[0]]
+            raise InfeasibleError(
+                f"job {request.name!r} must reach ESP {max(kind.floors):.4f} on {problem.chip.name}, got at most "
+                f"{request.best:.4f}; lower the fidelity"
+            )
+
+
+def _max_min(search: _Search, goal: MaxMinEsp, cost: CostModel) -> tuple[Problem, Slots, Bound, Status]:
+    """Bisect over f for the largest one whose plan fits in the time."""
+    limit = goal.slots if goal.slots is not None else _slots_in(search.requests, cost, goal.seconds or 0.0)
+    longest = max(r.cycles for r in search.requests)
+    if limit < longest:
+        name = max(search.requests, key=lambda r: r.cycles).name
+        raise InfeasibleError(
+            f"job {name!r} must have at least {longest} slots for its cycles, got {limit}; allow more time"
+        )
+    fractions = np.unique(np.round(np.concatenate([r.catalogue.esp / r.best for r in search.requests]), 4))
+    best: tuple[Problem, Slots, Bound, Status] | None = None
+    low, high = 0, len(fractions) - 1
+    while low <= high:
+        middle = (low + high) // 2
+        try:
+            found = search.solve(float(fractions[middle]), at_most=limit)
+        except InfeasibleError:
+            high = middle - 1
+            continue
+        if len(found[1]) <= limit:
+            best, low = found, middle + 1
+        else:
+            high = middle - 1
+    if best is None:
+        names = ", ".join(repr(r.name) for r in search.requests[:3]) + (" ..." if len(search.requests) > 3 else "")
+        raise InfeasibleError(
+            f"jobs {names} must fit into {limit} slots, got no plan at any fidelity; allow more time"
+        )
+    return best
+
+
+def _slots_in(requests: Sequence[Request], cost: CostModel, seconds: float) -> int:
+    """Return how many slots fit into a time if every slot lasts as long as the slowest job's cycle."""
+    slowest = max(cost.serial_seconds([r]) / r.cycles for r in requests)
+    return int(seconds / slowest + 1e-9)

@@ -1,0 +1,234 @@
+"""The joint space-time problem in arrays: kinds of jobs, regions, floors, and what bounds the number of slots.
+
+Jobs of one circuit and one list of floors are interchangeable: they form a :class:`Kind`. A *region* is a
+connected set of qubits with its best orientation. Two regions clash iff they touch a common group
+(:func:`regions.balls`).
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .chip import Bools, Chip, Floats, Ints
+from .cpsat import capacity
+from .layouts import LayoutCatalogue
+from .regions import balls, distinct, touches
+from .requests import Request
+
+SLACK = 1e-9
+
+
+@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
+class Kind:
+    """Interchangeable jobs.
+
+    Attributes:
+        catalogue: Their layouts.
+        floors: Smallest ESP by cycle, shape (C,).
+        targets: Target ESP by cycle, shape (C,).
+        jobs: Indices of the requests.
+        rows: Catalogue index of each region that meets the lowest floor, best first, shape (R,).
+        esp: ESP by region, shape (R,).
+        touch: Groups that each region touches, shape (R, G).
+        need: By cycle, how many of the regions meet the floor; they are the first ones, shape (C,).
+    """
+
+    catalogue: LayoutCatalogue
+    floors: tuple[float, ...]
+    targets: tuple[float, ...]
+    jobs: tuple[int, ...]
+    rows: Ints = field(repr=False)
+    esp: Floats = field(repr=False)
+    touch: Bools = field(repr=False)
+    need: Ints = field(repr=False)
+
+    @property
+    def cycles(self) -> int:
+        """Number of cycles."""
+        return len(self.floors)
+
+    def near(self) -> Bools:
+        """Return which regions share all but at most one qubit, shape (R, R)."""
+        member = self.catalogue.member[self.rows].astype(np.float32)
+        return np.asarray(member @ member.T >= self.catalogue.num_qubits - 1)
+
+
+@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
+class Problem:
+    """All jobs on one chip.
+
+    Attributes:
+        chip: The device.
+        requests: The jobs.
+        kinds: Their kinds.
+        reach: Hops that must be exceeded between two jobs: the buffer, or the reach of the crosstalk if larger.
+        fidelity: Fraction f of a job's best ESP that its last cycle must reach.
+    """
+
+    chip: Chip
+    requests: tuple[Request, ...] = field(repr=False)
+    kinds: tuple[Kind, ...] = field(repr=False)
+    reach: int
+    fidelity: float
+
+    @property
+    def kind_of(self) -> NDArray[np.int64]:
+        """Kind by job."""
+        found = np.zeros(len(self.requests), dtype=np.int64)
+        for k, kind in enumerate(self.kinds):
+            found[list(kind.jobs)] = k
+        return found
+
+
+def floors_of(request: Request, fidelity: float) -> tuple[float, ...]:
+    """Return the smallest ESP of each cycle.
+
+    The schedule gives the shape: its targets are scaled so that the largest becomes ``f * best``; the last cycle's
+    floor is ``f * best`` whatever the shape.
+    """
+    top = max(request.targets)
+    goal = fidelity * request.best
+    shape = [t / top if top > 0 else 1.0 for t in request.targets]
+    return (*(goal * s for s in shape[:-1]), goal)
+
+
+def build_problem(requests: Sequence[Request], chip: Chip, reach: int, fidelity: float) -> Problem:
+    """Group the jobs into kinds and list the regions that each may use."""
+    grouped: dict[tuple[int, tuple[float, ...]], list[int]] = {}
+    floors = [floors_of(r, fidelity) for r in requests]
+    for j, request in enumerate(requests):
+        grouped.setdefault((id(request.catalogue), tuple(round(f, 12) for f in floors[j])), []).append(j)
+    groups = balls(chip, reach)
+    kinds = []
+    for jobs in grouped.values():
+        catalogue, least = requests[jobs[0]].catalogue, floors[jobs[0]]
+        rows = distinct(catalogue)
+        rows = rows[catalogue.esp[rows] >= min(least) - SLACK]
+        esp = catalogue.esp[rows]
+        kinds.append(
+            Kind(
+                catalogue=catalogue,
+                floors=least,
+                targets=least,
+                jobs=tuple(jobs),
+                rows=rows,
+                esp=esp,
+                touch=touches(catalogue, rows, groups),
+                need=np.array([(esp >= f - SLACK).sum() for f in least], dtype=np.int64),
+            )
+        )
+    return Problem(chip=chip, requests=tuple(requests), kinds=tuple(kinds), reach=reach, fidelity=fidelity)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cut:
+    """What no slot can exceed: the weighted number of cycles whose floor is at least the given one.
+
+    Attributes:
+        weights: Weight by kind.
+        floors: Floor by kind.
+        cap: The largest weighted number that the chip holds at once.
+    """
+
+    weights: tuple[int, ...]
+    floors: tuple[float, ...]
+    cap: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bound:
+    """A lower bound on the number of slots, and why it holds.
+
+    Attributes:
+        slots: No plan is shorter.
+        reason: The argument in one sentence.
+        cuts: All capacities that were computed on the way.
+    """
+
+    slots: int
+    reason: str
+    cuts: tuple[Cut, ...] = field(default=(), repr=False)
+
+
+def capacity_bound(problem: Problem, *, time_limit: float = 1.0, seed: int = 0) -> Bound:
+    """Return the bound that the chip's room imposes.
+
+    Take one floor of every kind. In one slot the chip holds at most ``cap`` cycles (weighted by w) that need at
+    least that floor; the jobs need ``sum_k w_k J_k h_k`` of them, with h the cycles at or above it. Cycles that
+    every job must spend before the first or after the last of these come on top. The longest job bounds the
+    plan, too.
+    """
+    longest = max(problem.kinds, key=lambda k: k.cycles)
+    name = problem.requests[longest.jobs[0]].name
+    best = Bound(slots=longest.cycles, reason=f"job {name!r} alone has {longest.cycles} cycles, one per slot")
+    sizes = [k.catalogue.num_qubits for k in problem.kinds]
+    seen = set()
+    cuts = []
+    for level in range(longest.cycles - 1, -1, -1):
+        floors = tuple(_level(k, level / max(1, longest.cycles - 1)) for k in problem.kinds)
+        if floors in seen:
+            continue
+        seen.add(floors)
+        for weights in _weights(len(problem.kinds), sizes, thorough=level == longest.cycles - 1):
+            cut = _cut(problem, floors, weights, time_limit, seed)
+            cuts.append(cut)
+            best = max(best, _bound(problem, cut), key=lambda b: b.slots)
+    return replace(best, cuts=tuple(cuts))
+
+
+def _level(kind: Kind, share: float) -> float:
+    """The floor that stands at a share of the kind's floors in rising order."""
+    ranked = sorted(kind.floors)
+    return ranked[round(share * (len(ranked) - 1))]
+
+
+def _cut(
+    problem: Problem, floors: tuple[float, ...], weights: tuple[int, ...], time_limit: float, seed: int
+) -> Cut:
+    used = [k for k, w in enumerate(weights) if w]
+    value, cap, _ = capacity(
+        [(problem.kinds[k].catalogue, floors[k]) for k in used],
+        problem.chip,
+        problem.reach,
+        weights=[weights[k] for k in used],
+        most=[len(problem.kinds[k].jobs) for k in used],
+        time_limit=time_limit,
+        seed=seed,
+    )
+    return Cut(weights=weights, floors=floors, cap=max(1, value, cap))
+
+
+def _bound(problem: Problem, cut: Cut) -> Bound:
+    weights, floors, cap = cut.weights, cut.floors, cut.cap
+    used = [k for k, w in enumerate(weights) if w]
+    meets = [[f >= floor - SLACK for f in kind.floors] for kind, floor in zip(problem.kinds, floors, strict=True)]
+    work = sum(weights[k] * len(problem.kinds[k].jobs) * sum(meets[k]) for k in used)
+    lead = min(meets[k].index(True) for k in used) + min(meets[k][::-1].index(True) for k in used)
+    slots = math.ceil(work / cap - SLACK) + lead
+    names = "/".join(str(problem.kinds[k].catalogue.num_qubits) for k in used)
+    unit = (
+        "job-cycles" if {weights[k] for k in used} == {1} else f"job-cycles weighted {[weights[k] for k in used]}"
+    )
+    ratio = floors[used[0]] / problem.requests[problem.kinds[used[0]].jobs[0]].best
+    after = f", and {lead} cycles of a job are not among them" if lead else ""
+    reason = (
+        f"{work} {unit} of {names}-qubit jobs need an ESP of at least {ratio:.3f} of the best, and the chip holds "
+        f"{cap} at once{after}"
+    )
+    return Bound(slots=slots, reason=reason)
+
+
+def _weights(kinds: int, sizes: Sequence[int], *, thorough: bool) -> list[tuple[int, ...]]:
+    """All together, all by size; if thorough also each kind alone and, with few kinds, small mixtures."""
+    found = [(1,) * kinds, tuple(sizes)]
+    if thorough:
+        found += [tuple(int(i == k) for i in range(kinds)) for k in range(min(kinds, 12))]
+        if kinds <= 3:
+            found += [w for w in itertools.product(range(3), repeat=kinds) if any(w)]
+    return list(dict.fromkeys(found))

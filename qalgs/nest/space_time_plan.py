@@ -1,0 +1,304 @@
+"""A finished plan: assignments, what they cost, how far from optimal they can be, and a check of every rule."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from qalgs.errors import invalid
+from qalgs.results import Result, Status
+
+from .chip import Chip
+from .costs import CostModel
+from .crosstalk import Crosstalk
+from .layouts import Layout, LayoutCatalogue
+from .regions import clashes
+from .requests import Request
+from .space_time_greedy import Slots
+from .space_time_model import SLACK, Bound, Problem
+from .space_time_settle import settle_regions
+from .usage import Usage
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Assignment(Result):
+    """One cycle of one job.
+
+    Attributes:
+        job: The job.
+        cycle: Its cycle, from 0.
+        slot: When it runs, from 0.
+        layout: Physical qubit by logical qubit.
+        esp: ESP there, true under the plan's crosstalk model.
+        floor: Smallest ESP that would do.
+        moved: Physical qubits that the job did not hold in its previous cycle.
+        reassigned: Logical qubits that sit elsewhere than in the previous cycle.
+        jump: Whether more than one physical qubit is new.
+    """
+
+    job: str
+    cycle: int
+    slot: int
+    layout: Layout
+    esp: float
+    floor: float
+    moved: tuple[int, ...]
+    reassigned: tuple[int, ...]
+    jump: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Plan(Result):
+    """A joint space-time plan.
+
+    Attributes:
+        device: Name of the device.
+        buffer: Idle qubits between two jobs, in every slot.
+        crosstalk: The model that the ESPs hold under.
+        objective: What was optimised.
+        planner: Who planned.
+        status: CONVERGED if the plan is proved optimal in slots, BUDGET if the gap is open.
+        fidelity: Fraction f of the best solo ESP that every last cycle reaches.
+        slots: Number of slots.
+        bound: No plan at this fidelity has fewer slots.
+        bound_reason: Why.
+        gap: ``(slots - bound) / slots``.
+        device_seconds: Machine time of the plan.
+        serial_seconds: Machine time of the same evaluations one job after another, each on its best layout.
+        jumps: Cycles reached by a jump.
+        assignments: All cycles, by slot.
+        usage: Seconds, shots and money in detail.
+        seed: Seed of the search.
+    """
+
+    device: str
+    buffer: int
+    crosstalk: dict[str, Any]
+    objective: str
+    planner: str
+    status: Status
+    fidelity: float
+    slots: int
+    bound: int
+    bound_reason: str
+    gap: float
+    device_seconds: float
+    serial_seconds: float
+    jumps: int
+    assignments: tuple[Assignment, ...]
+    usage: Usage
+    seed: int
+    reach: int = field(repr=False)
+    walk_only: bool = field(repr=False)
+    chip: Chip = field(repr=False)
+    requests: tuple[Request, ...] = field(repr=False)
+    cost: CostModel = field(repr=False)
+    model: Crosstalk = field(repr=False)
+
+    @property
+    def speedup(self) -> float:
+        """``serial_seconds / device_seconds``."""
+        return self.serial_seconds / self.device_seconds
+
+    @property
+    def final_ratio(self) -> float:
+        """The smallest ESP of a last cycle over the job's best solo ESP."""
+        best = {r.name: r.best for r in self.requests}
+        last = {r.name: r.cycles - 1 for r in self.requests}
+        return min(a.esp / best[a.job] for a in self.assignments if a.cycle == last[a.job])
+
+    def at(self, slot: int) -> dict[str, Assignment]:
+        """Return what runs in a slot, by job."""
+        return {a.job: a for a in self.assignments if a.slot == slot}
+
+    def of(self, job: str) -> list[Assignment]:
+        """Return the cycles of a job in order."""
+        found = sorted((a for a in self.assignments if a.job == job), key=lambda a: a.cycle)
+        if not found:
+            raise invalid("job", job, f"must be one of the plan's {len(self.requests)} jobs")
+        return found
+
+    def neighbours(self, job: str, cycle: int) -> list[Layout]:
+        """Return the layouts of the jobs that run beside a cycle of a job."""
+        slot = self.of(job)[cycle].slot
+        return [a.layout for a in self.assignments if a.slot == slot and a.job != job]
+
+    def utilisation(self) -> list[float]:
+        """Return the fraction of the chip's qubits that compute, by slot."""
+        return [sum(len(a.layout) for a in self.at(s).values()) / self.chip.num_qubits for s in range(self.slots)]
+
+    def violations(self) -> list[str]:
+        """Replay the plan and return every broken rule as a sentence; empty for a valid plan."""
+        broken = []
+        for slot in range(self.slots):
+            layouts = {job: a.layout for job, a in self.at(slot).items()}
+            for one, other, hops in clashes(self.chip, layouts, self.buffer):
+                broken.append(f"slot {slot}: {one!r} and {other!r} are {hops} hops apart")
+        for request in self.requests:
+            cycles = [a for a in self.assignments if a.job == request.name]
+            cycles.sort(key=lambda a: a.slot)
+            if [a.cycle for a in cycles] != list(range(request.cycles)):
+                broken.append(f"job {request.name!r}: cycles {[a.cycle for a in cycles]} are out of order")
+            if len({a.slot for a in cycles}) < len(cycles):
+                broken.append(f"job {request.name!r}: two cycles in one slot")
+            for before, after in itertools.pairwise(cycles):
+                new = set(after.layout) - set(before.layout)
+                if (len(new) > 1) != after.jump or (self.walk_only and after.jump):
+                    broken.append(
+                        f"job {request.name!r}, cycle {after.cycle}: a jump is not recorded or not allowed"
+                    )
+            for a in cycles:
+                if a.esp < a.floor - 1e-6:
+                    broken.append(f"job {request.name!r}, cycle {a.cycle}: ESP {a.esp:.4f} is below {a.floor:.4f}")
+            if cycles and cycles[-1].esp < self.fidelity * request.best - 1e-6:
+                broken.append(f"job {request.name!r}: the last cycle misses {self.fidelity:g} of the best ESP")
+        return broken
+
+    def table(self) -> list[dict[str, object]]:
+        """Return one record per job: slots, first and last ESP, ratio to the best, jumps, seconds, money."""
+        seconds = self.usage.shares["device_seconds"]
+        rows: list[dict[str, object]] = []
+        for request in self.requests:
+            cycles = self.of(request.name)
+            rows.append(
+                {
+                    "job": request.name,
+                    "qubits": request.catalogue.num_qubits,
+                    "slots": [a.slot for a in cycles],
+                    "first_esp": cycles[0].esp,
+                    "last_esp": cycles[-1].esp,
+                    "best_esp": request.best,
+                    "ratio": cycles[-1].esp / request.best,
+                    "jumps": sum(a.jump for a in cycles),
+                    "moved": sum(len(a.moved) for a in cycles[1:]),
+                    "device_seconds": seconds[request.name],
+                    "cost": self.usage.shares["cost"][request.name],
+                }
+            )
+        return rows
+
+    def plot_gantt(self, ax: Axes | None = None) -> Axes:
+        """Draw jobs over slots; colour is the ESP over the job's best, a circle marks a jump."""
+        from .space_time_charts import gantt
+
+        return gantt(self, ax)
+
+    def plot_chip(self, slot: int = 0, ax: Axes | None = None) -> Axes:
+        """Draw the chip with the layouts of one slot."""
+        from .charts import chip_map
+
+        layouts = {job: a.layout for job, a in self.at(slot).items()}
+        return chip_map(self.chip, layouts, ax=ax, title=f"{self.device}, slot {slot + 1} of {self.slots}")
+
+    def plot_targets(self, ax: Axes | None = None) -> Axes:
+        """Draw the achieved ESP over the job's best by slot, with the floors dashed."""
+        from .space_time_charts import targets
+
+        return targets(self, ax)
+
+
+def make_plan(
+    problem: Problem,
+    slots: Slots,
+    *,
+    bound: Bound,
+    status: Status,
+    buffer: int,
+    crosstalk: Crosstalk,
+    cost: CostModel,
+    planner: str,
+    jumps: bool,
+    objective: str,
+    seed: int,
+    before: Mapping[str, Sequence[int]] | None = None,
+) -> Plan:
+    """Settle the regions of a plan on layouts and compute its costs.
+
+    Args:
+        problem: What was planned.
+        slots: Who runs when, on which region.
+        bound: The lower bound on the slots.
+        status: Whether it is met.
+        buffer: As asked for.
+        crosstalk: The model.
+        cost: The cost model.
+        planner: Who planned.
+        jumps: Whether jumps are allowed.
+        objective: What was optimised.
+        seed: Seed of the search.
+        before: Where jobs stood before the first slot, when a plan is revised.
+    """
+    settled = settle_regions(problem, slots, walk_only=not jumps, before=before)
+    assignments = _assign(problem, settled, dict(before or {}))
+    durations = {r.name: r.catalogue.duration for r in problem.requests}
+    loads = [
+        cost.load(problem.requests[j], slot, float(durations[problem.requests[j].name][index]))
+        for slot, running in enumerate(settled)
+        for j, _, index in running
+    ]
+    used = cost.usage(loads, problem.chip.num_qubits)
+    return Plan(
+        device=problem.chip.name,
+        buffer=buffer,
+        crosstalk=crosstalk.describe(),
+        objective=objective,
+        planner=planner,
+        status=status,
+        fidelity=problem.fidelity,
+        slots=len(slots),
+        bound=bound.slots,
+        bound_reason=bound.reason,
+        gap=max(0.0, (len(slots) - bound.slots) / len(slots)),
+        device_seconds=used.device_seconds,
+        serial_seconds=cost.serial_seconds(problem.requests),
+        jumps=sum(a.jump for a in assignments),
+        assignments=assignments,
+        usage=used,
+        seed=seed,
+        reach=problem.reach,
+        walk_only=not jumps,
+        chip=problem.chip,
+        requests=problem.requests,
+        cost=cost,
+        model=crosstalk,
+    )
+
+
+def _assign(problem: Problem, settled: Slots, last: dict[str, Sequence[int]]) -> tuple[Assignment, ...]:
+    kind_of = problem.kind_of
+    found = []
+    for slot, running in enumerate(settled):
+        for j, cycle, index in running:
+            request = problem.requests[j]
+            catalogue: LayoutCatalogue = request.catalogue
+            layout = catalogue[index]
+            held = last.get(request.name)
+            moved = tuple(sorted(set(layout) - set(held or ())))
+            changed = (
+                ()
+                if held is None
+                else tuple(i for i, (a, b) in enumerate(zip(held, layout, strict=True)) if a != b)
+            )
+            found.append(
+                Assignment(
+                    job=request.name,
+                    cycle=cycle,
+                    slot=slot,
+                    layout=layout,
+                    esp=layout.esp,
+                    floor=float(problem.kinds[kind_of[j]].floors[cycle]),
+                    moved=moved,
+                    reassigned=changed,
+                    jump=held is not None and len(moved) > 1,
+                )
+            )
+            last[request.name] = layout
+    return tuple(found)
+
+
+__all__ = ["SLACK", "Assignment", "Plan", "make_plan"]
