@@ -6,9 +6,14 @@ from .devices import fake_names as fake_names
 from .devices import load_backend as load_backend
 from .lightcone import light_cone as light_cone
 from .noisy import NoisyEstimator as NoisyEstimator
-from .observables import compile_observable as compile_observable
 from .noisy_sampler import NoisySampler as NoisySampler
+from .observables import compile_observable as compile_observable
 from .observables import CompiledObservable as CompiledObservable
+from .pennylane_bridge import from_pennylane as from_pennylane
+from .pennylane_bridge import observable_from_pennylane as observable_from_pennylane
+from .pennylane_bridge import observable_to_pennylane as observable_to_pennylane
+from .pennylane_bridge import to_pennylane as to_pennylane
+from .pennylane_estimator import PennyLaneEstimator as PennyLaneEstimator
 from .runtime import RuntimeEstimator as RuntimeEstimator
 from .runtime import RuntimeSampler as RuntimeSampler
 from .runtime_isa import check_isa as check_isa
@@ -22,6 +27,7 @@ __all__ = [
     "DeviceSnapshot",
     "NoisyEstimator",
     "NoisySampler",
+    "PennyLaneEstimator",
     "Problem",
     "Program",
     "RuntimeEstimator",
@@ -30,6 +36,10 @@ __all__ = [
     "compile_circuit",
     "compile_observable",
     "fake_names",
+    "from_pennylane",
     "light_cone",
     "load_backend",
+    "observable_from_pennylane",
+    "observable_to_pennylane",
+    "to_pennylane",
 ]

@@ -186,7 +186,7 @@ class Lowering:
             k = op.num_ctrl_qubits
             more = tuple((q, (op.ctrl_state >> i) & 1) for i, q in enumerate(qubits[:k]))
             if kind is sg.CUGate:
-                self._one(qubits[0], [("p", params[3])], controls)
+                self._global_phase(params[3], controls + more)
             self._operation(op.base_gate, qubits[k:], controls + more)
             return
         self._opaque(op, kind, qubits, controls)

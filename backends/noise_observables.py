@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import rustworkx
 from numpy.typing import NDArray
-from qiskit.quantum_info import PauliList, SparseObservable
+from qiskit.quantum_info import PauliList, SparseObservable, SparsePauliOp
 
 from qalgs.backends.noise import FloatArray
 from qalgs.errors import invalid
@@ -33,12 +33,14 @@ def observable_key(observable: SparseObservable) -> Hashable:
     )
 
 
-def pauli_terms(observable: SparseObservable) -> Terms:
+def pauli_terms(observable: SparseObservable | SparsePauliOp) -> Terms:
     """Return the Pauli terms of a Hermitian observable on virtual qubits.
 
     Raises:
         InvalidInputError: If a coefficient is complex, infinite or not a number.
     """
+    if isinstance(observable, SparsePauliOp):
+        observable = SparseObservable.from_sparse_pauli_op(observable)
     plain = observable.as_paulis()
     coefficients = np.asarray(plain.coeffs)
     if not np.all(np.isfinite(coefficients)):
@@ -192,7 +194,5 @@ def as_letters(pauli: Pauli, num_qubits: int) -> str:
 
 def effective_operator(terms: Terms, num_qubits: int) -> Any:
     """Return terms as a ``SparsePauliOp`` of ``num_qubits`` qubits."""
-    from qiskit.quantum_info import SparsePauliOp
-
     listed = [(as_letters(p, num_qubits), c) for p, c in terms.items()] or [("I" * num_qubits, 0.0)]
     return SparsePauliOp.from_list(listed)

@@ -10,9 +10,9 @@ import numpy as np
 from qiskit import QuantumCircuit
 from qiskit.primitives import BaseEstimatorV2, DataBin, PrimitiveResult, PubResult
 from qiskit.primitives.containers.estimator_pub import EstimatorPubLike
-from qiskit.primitives.containers.observables_array import ObservablesArray
 from qiskit.quantum_info import DensityMatrix
 
+from qalgs.backends.compiled_pubs import FinishedJob
 from qalgs.backends.compiler_cache import CircuitCache
 from qalgs.backends.noise import FloatArray
 from qalgs.backends.noise_device import Cache, CompactDevice, circuit_key
@@ -31,15 +31,22 @@ from qalgs.backends.noise_observables import (
     Terms,
     from_components,
     measurement_bases,
-    observable_key,
     pauli_terms,
     place,
     read_out,
 )
 from qalgs.backends.noise_program import lower
-from qalgs.backends.noisy_checks import as_rows, bound_values, check_precision, check_shots, coerce_pub, refuse
+from qalgs.backends.noisy_checks import (
+    Pub,
+    as_rows,
+    bound_values,
+    check_precision,
+    check_shots,
+    coerce_pub,
+    read_pub,
+    refuse,
+)
 from qalgs.backends.noisy_gradient import gradient
-from qalgs.backends.noisy_job import FinishedJob
 from qalgs.backends.noisy_plans import CompiledCircuit, ExactPlan, Prepared, SampledPlan
 from qalgs.backends.snapshot import DeviceSnapshot, Inflation
 from qalgs.errors import invalid
@@ -159,7 +166,7 @@ class NoisyEstimator(BaseEstimatorV2):
         precision: float | None = None,
         shots: int | None = None,
         seed: Seed = None,
-    ) -> FinishedJob[PrimitiveResult[PubResult]]:
+    ) -> FinishedJob:
         """Estimate expectation values.
 
         Args:
@@ -177,15 +184,15 @@ class NoisyEstimator(BaseEstimatorV2):
         if precision is not None and shots is not None:
             raise invalid("shots", shots, "must not be given together with precision")
         default = check_precision(precision) if precision is not None else None
-        coerced = [coerce_pub(pub) for pub in pubs]
-        budgets = [self._budget(pub.precision, default, shots) for pub in coerced]
+        read = [read_pub(pub) for pub in pubs]
+        budgets = [self._budget(pub.precision, default, shots) for pub in read]
         prepared = [
-            self._prepare(pub.circuit, pub.observables, bound_values(pub.circuit, pub.parameter_values), n)
-            for pub, n in zip(coerced, budgets, strict=True)
+            self._prepare(self._compile(pub.circuit), pub, pub.values, n)
+            for pub, n in zip(read, budgets, strict=True)
         ]
         source = self._rng if seed is None else as_generator(seed)
         results = []
-        for pub, n, ready in zip(coerced, budgets, prepared, strict=True):
+        for pub, n, ready in zip(read, budgets, prepared, strict=True):
             evs, stds, info = ready.evaluate(source)
             data = DataBin(evs=evs, stds=stds, shape=evs.shape)
             meta = {"target_precision": 0.0 if n is None else n**-0.5, "shots": n, **info}
@@ -225,11 +232,10 @@ class NoisyEstimator(BaseEstimatorV2):
             raise invalid("method", method, "must be 'auto', 'shift' or 'adjoint'")
         values = np.asarray(parameter_values, dtype=float)
         budget = self._budget(None, check_precision(precision) if precision is not None else None, shots)
-        pub = coerce_pub((circuit, observable, values))
-        if pub.observables.shape != ():
-            raise invalid("observable", pub.observables.shape, "must be a single observable")
-        batch = as_rows(bound_values(pub.circuit, pub.parameter_values))
-        value, slope = gradient(self, circuit, pub.observables, batch, method, budget, seed)
+        pub = read_pub((circuit, observable, values))
+        if pub.shape != ():
+            raise invalid("observable", pub.shape, "must be a single observable")
+        value, slope = gradient(self, pub, method, budget, seed)
         return (value, slope) if values.ndim > 1 else (value.reshape(()), slope.reshape(-1))
 
     def _budget(self, own: float | None, precision: float | None, shots: int | None) -> int | None:
@@ -265,31 +271,22 @@ class NoisyEstimator(BaseEstimatorV2):
             return AerPlan(self._aer, compiled.isa, requests, compiled.parameters)
         return TrajectoryPlan(self._aer, compiled.isa, compiled.parameters)
 
-    def _prepare(
-        self, circuit: QuantumCircuit, observables: ObservablesArray, values: FloatArray, shots: int | None
-    ) -> Prepared:
-        return self._prepare_compiled(self._compile(circuit), observables, values, shots)
-
-    def _prepare_compiled(
-        self, compiled: CompiledCircuit, observables: ObservablesArray, values: FloatArray, shots: int | None
-    ) -> Prepared:
-        flat = observables.sparse_observables_array().ravel()
-        keys = tuple(observable_key(o) for o in flat)
+    def _prepare(self, compiled: CompiledCircuit, pub: Pub, values: FloatArray, shots: int | None) -> Prepared:
         if shots is None:
-            exact = compiled.exact.fetch(keys)
+            exact = compiled.exact.fetch(pub.keys)
             if exact is None:
-                terms = [read_out(place(pauli_terms(o), compiled.places), self._flips) for o in flat]
-                exact = compiled.exact.keep(keys, self._plan_exact(compiled, terms))
-            return Prepared(self._flips, self.trajectories, values, observables.shape, shots, exact, [])
+                terms = [read_out(place(pauli_terms(o), compiled.places), self._flips) for o in pub.observables]
+                exact = compiled.exact.keep(pub.keys, self._plan_exact(compiled, terms))
+            return Prepared(self._flips, self.trajectories, values, pub.shape, shots, exact, [])
         sampled = []
-        for key, observable in zip(keys, flat, strict=True):
+        for key, observable in zip(pub.keys, pub.observables, strict=True):
             one = compiled.sampled.fetch(key)
             if one is None:
                 offset, bases = measurement_bases(place(pauli_terms(observable), compiled.places))
                 plan = self._plan(compiled, [Request(b.spectrum()) for b in bases])
                 one = compiled.sampled.keep(key, SampledPlan(plan, offset, bases))
             sampled.append(one)
-        return Prepared(self._flips, self.trajectories, values, observables.shape, shots, None, sampled)
+        return Prepared(self._flips, self.trajectories, values, pub.shape, shots, None, sampled)
 
     def _plan_exact(self, compiled: CompiledCircuit, observables: list[Terms]) -> ExactPlan:
         """Plan the expectations of all observables of a PUB at once; each Pauli is computed once."""

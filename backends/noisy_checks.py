@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Hashable
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -9,9 +11,71 @@ from qiskit import QuantumCircuit
 from qiskit.circuit import ControlFlowOp
 from qiskit.primitives.containers.bindings_array import BindingsArray
 from qiskit.primitives.containers.estimator_pub import EstimatorPub, EstimatorPubLike
+from qiskit.quantum_info import SparsePauliOp
 
 from qalgs.backends.noise import FloatArray
+from qalgs.backends.noise_observables import observable_key
 from qalgs.errors import InvalidInputError, invalid
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Pub:
+    """An estimator PUB, read.
+
+    Attributes:
+        circuit: The circuit.
+        observables: The observables, flattened.
+        keys: One key per observable, equal for equal observables.
+        shape: Shape of the array of observables.
+        values: (..., P) parameter values in the order of ``circuit.parameters``.
+        precision: The PUB's own precision, or None.
+    """
+
+    circuit: QuantumCircuit
+    observables: tuple[Any, ...]
+    keys: tuple[Hashable, ...]
+    shape: tuple[int, ...]
+    values: FloatArray
+    precision: float | None
+
+
+def read_pub(pub: EstimatorPubLike) -> Pub:
+    """Return a PUB checked and flattened; one observable with an array of values takes a short way.
+
+    Raises:
+        InvalidInputError: If the parts do not fit one another or a value is not finite.
+    """
+    short = _read_plain(pub)
+    if short is not None:
+        return short
+    coerced = coerce_pub(pub)
+    flat = tuple(coerced.observables.sparse_observables_array().ravel())
+    keys = tuple(observable_key(o) for o in flat)
+    values = bound_values(coerced.circuit, coerced.parameter_values)
+    return Pub(coerced.circuit, flat, keys, coerced.observables.shape, values, coerced.precision)
+
+
+def _read_plain(pub: Any) -> Pub | None:
+    """Read ``(circuit, SparsePauliOp, array)``, or return None for anything that needs Qiskit's own reading."""
+    if type(pub) is not tuple or not 2 <= len(pub) <= 4:
+        return None
+    circuit, observable = pub[0], pub[1]
+    if not isinstance(circuit, QuantumCircuit) or not isinstance(observable, SparsePauliOp):
+        return None
+    if circuit.num_qubits != observable.num_qubits or observable.coeffs.dtype == object:
+        return None
+    raw = pub[2] if len(pub) > 2 and pub[2] is not None else ()
+    if not isinstance(raw, np.ndarray | list | tuple):
+        return None
+    try:
+        values = np.asarray(raw, dtype=float)
+    except (TypeError, ValueError):
+        return None
+    if values.ndim < 1 or values.shape[-1] != circuit.num_parameters or not np.isfinite(values).all():
+        return None
+    paulis = observable.paulis
+    key = (paulis.num_qubits, observable.coeffs.tobytes(), paulis.x.tobytes(), paulis.z.tobytes())
+    return Pub(circuit, (observable,), (key,), (), values, pub[3] if len(pub) > 3 else None)
 
 
 def coerce_pub(pub: EstimatorPubLike) -> EstimatorPub:

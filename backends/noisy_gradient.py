@@ -6,14 +6,13 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from qiskit import QuantumCircuit
 from qiskit.circuit import Parameter, ParameterExpression
-from qiskit.primitives.containers.observables_array import ObservablesArray
 
 from qalgs.backends.noise import FloatArray
 from qalgs.backends.noise_angles import AngleMap
 from qalgs.backends.noise_engines import CompiledPlan
 from qalgs.backends.noise_program import lower
+from qalgs.backends.noisy_checks import Pub, as_rows
 from qalgs.errors import InvalidInputError, invalid
 from qalgs.seeds import Seed, as_generator
 
@@ -29,16 +28,16 @@ SHIFTABLE = {"rz", "rx", "ry", "p", "u1", "u2", "u3", "u", "rzz", "rxx", "ryy", 
 
 def gradient(
     estimator: NoisyEstimator,
-    circuit: QuantumCircuit,
-    observable: ObservablesArray,
-    values: FloatArray,
+    pub: Pub,
     method: str,
     shots: int | None,
     seed: Seed,
 ) -> tuple[FloatArray, FloatArray]:
     """Return values (B,) and gradients (B, P); see :meth:`NoisyEstimator.gradient`."""
+    values = as_rows(pub.values)
+    compiled = estimator._compile(pub.circuit)
     if method != "shift" and shots is None:
-        exact = estimator._prepare(circuit, observable, values, None).exact
+        exact = estimator._prepare(compiled, pub, values, None).exact
         assert exact is not None
         if isinstance(exact.plan, CompiledPlan):
             needed = max((program.gradient_bytes for program, _, _ in exact.plan.parts), default=0)
@@ -49,18 +48,17 @@ def gradient(
             "method", method, "must be 'shift' with shots or another engine than the compiled one", "use 'auto'"
         )
     source = estimator._rng if seed is None else as_generator(seed)
-    return _shift(estimator, circuit, observable, values, shots, source)
+    return _shift(estimator, compiled, pub, values, shots, source)
 
 
 def _shift(
     estimator: NoisyEstimator,
-    circuit: QuantumCircuit,
-    observable: ObservablesArray,
+    compiled: CompiledCircuit,
+    pub: Pub,
     values: FloatArray,
     shots: int | None,
     source: np.random.Generator,
 ) -> tuple[FloatArray, FloatArray]:
-    compiled = estimator._compile(circuit)
     if compiled.shifted is None:
         compiled.shifted = _separate(estimator, compiled)
     apart, angle_map = compiled.shifted
@@ -68,7 +66,7 @@ def _shift(
     count, width = angles.shape
     moves = np.concatenate([np.zeros((1, width)), np.pi / 2 * np.eye(width), -np.pi / 2 * np.eye(width)])
     batch = (angles[:, None, :] + moves).reshape(count * (1 + 2 * width), width)
-    prepared = estimator._prepare_compiled(apart, observable, batch, shots)
+    prepared = estimator._prepare(apart, pub, batch, shots)
     evs = prepared.evaluate(source)[0].reshape(count, 1 + 2 * width)
     slopes = (evs[:, 1 : 1 + width] - evs[:, 1 + width :]) / 2
     return evs[:, 0], angle_map.pull_back(values, slopes)

@@ -66,6 +66,9 @@ class Prepared:
         """Return values, standard errors and facts for the metadata."""
         batch = as_rows(self.values)
         lead = self.values.shape[:-1]
+        if self.exact is not None and self.observables == ():
+            evs, stds, info = self._exact(batch, source)
+            return evs.reshape(lead), stds.reshape(lead), info
         shape = np.broadcast_shapes(lead, self.observables)
         sets = np.broadcast_to(np.arange(len(batch)).reshape(lead), shape).ravel()
         size = int(np.prod(self.observables, dtype=int))
@@ -99,6 +102,9 @@ class Prepared:
         return evs, np.zeros_like(evs), info
 
 
+_NAMES: dict[type, str] = {CompiledPlan: "compiled", AerPlan: "aer", TrajectoryPlan: "aer trajectories"}
+
+
 def sample_energy(
     sampled: SampledPlan, values: FloatArray, shots: int, flips: FloatArray, rng: np.random.Generator
 ) -> tuple[FloatArray, FloatArray]:
@@ -126,5 +132,4 @@ def sample_energy(
 
 
 def _name(plan: Plan | TrajectoryPlan) -> str:
-    names = {CompiledPlan: "compiled", AerPlan: "aer", TrajectoryPlan: "aer trajectories"}
-    return names[type(plan)]
+    return _NAMES[type(plan)]

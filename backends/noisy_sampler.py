@@ -13,6 +13,7 @@ from qiskit.circuit import ControlFlowOp
 from qiskit.primitives import BaseSamplerV2, BitArray, DataBin, PrimitiveResult, SamplerPubResult
 from qiskit.primitives.containers.sampler_pub import SamplerPub, SamplerPubLike
 
+from qalgs.backends.compiled_pubs import FinishedJob
 from qalgs.backends.compiler_cache import CircuitCache
 from qalgs.backends.noise import FloatArray
 from qalgs.backends.noise_device import Cache, CompactDevice, circuit_key
@@ -29,7 +30,6 @@ from qalgs.backends.noise_kernels import probabilities
 from qalgs.backends.noise_observables import Basis
 from qalgs.backends.noise_program import lower
 from qalgs.backends.noisy_checks import as_rows, bound_values, check_shots
-from qalgs.backends.noisy_job import FinishedJob
 from qalgs.backends.snapshot import DeviceSnapshot, Inflation
 from qalgs.errors import InvalidInputError, invalid
 from qalgs.seeds import Seed, as_generator, simulator_seed
@@ -114,9 +114,7 @@ class NoisySampler(BaseSamplerV2):
         """Return the circuit that is simulated, in gates of the compact device."""
         return self._circuits.get(circuit).isa
 
-    def run(
-        self, pubs: Iterable[SamplerPubLike], *, shots: int | None = None, seed: Seed = None
-    ) -> FinishedJob[PrimitiveResult[SamplerPubResult]]:
+    def run(self, pubs: Iterable[SamplerPubLike], *, shots: int | None = None, seed: Seed = None) -> FinishedJob:
         """Sample the classical registers of circuits.
 
         Args:

@@ -1,4 +1,4 @@
-"""``qalgs nest report``: finished runs, comparisons and studies as one HTML file."""
+"""``qalgs nest report`` (runs, comparisons and studies as one HTML file) and ``qalgs nest salvage``."""
 
 from __future__ import annotations
 
@@ -68,6 +68,30 @@ def _study(folder: Path) -> dict[str, Any]:
     return StudyResult(outcomes=outcomes, control=CONTROL, baseline="BestMap").report_content()
 
 
+def salvage(
+    folder: Annotated[Path, typer.Argument(help="The folder of a run with a damaged ledger.", show_default=False)],
+) -> None:
+    """Keep what can be read of a damaged ledger; the run resumes from there."""
+    from qalgs.cli.runfolder import LEDGER
+    from qalgs.nest.ledger import exclusive
+    from qalgs.nest.salvage import salvage as mend
+
+    if not folder.is_dir():
+        from qalgs.errors import LedgerError
+
+        raise LedgerError(f"{folder} holds no run; give the folder that 'qalgs nest run --out' wrote")
+    with exclusive(folder):
+        found = mend(folder / (STUDY if (folder / STUDY).is_file() else LEDGER))
+    if found.whole:
+        print(f"{found.path} is whole: {found.kept} evaluations; nothing was changed")
+        return
+    print(
+        f"kept {found.kept} evaluations, dropped {found.dropped} that rest on lost ones; the damaged ledger is "
+        f"{found.damaged}; go on with 'qalgs nest resume {folder}'"
+    )
+
+
 def register(app: typer.Typer) -> None:
-    """Add the command to ``qalgs nest``."""
+    """Add the commands to ``qalgs nest``."""
     app.command()(report)
+    app.command()(salvage)

@@ -14,6 +14,7 @@ import numpy as np
 from qalgs.eigengame.arena import Arena, Outcome
 from qalgs.eigengame.events import Event, LevelFound, RoundDone, Snapshot
 from qalgs.eigengame.sequential import COLLAPSE
+from qalgs.optimizers import LBFGS
 from qalgs.results import Status
 
 _QUIET = 2
@@ -25,7 +26,7 @@ class Rounds:
     Args:
         arena: The run.
         k: Number of players.
-        steps: Evaluations per player and round.
+        steps: Evaluations per player and round; under L-BFGS those of the first round, doubled up to 32 times.
         budgets: Evaluations per player in total.
         stagger: Rounds between the starts of neighbours.
         advance: Let waiting players train against those already started.
@@ -83,6 +84,10 @@ class Rounds:
             index += 1
         return [self.latest[i] for i in range(self.k)]
 
+    def _steps(self, index: int) -> int:
+        """Evaluations of a round: growing under L-BFGS, which forgets its curvature between rounds."""
+        return self.steps * 2 ** min(index, 5) if isinstance(self.arena.optimizer, LBFGS) else self.steps
+
     def _change(self, i: int, snapshot: Snapshot) -> float:
         return abs(snapshot.energy - self.latest[i].energy) if i in self.latest else np.inf
 
@@ -108,7 +113,7 @@ class Rounds:
         best: Outcome | None = None
         before = arena.counts.get(i, 0)
         for start in starts:
-            outcome = yield from arena.minimise(i, index, objective, start, c, min(self.steps, left))
+            outcome = yield from arena.minimise(i, index, objective, start, c, min(self._steps(index), left))
             if best is None or outcome.cost < best.cost:
                 best = outcome
         assert best is not None

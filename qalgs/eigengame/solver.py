@@ -73,7 +73,7 @@ class ExcitedStates:
         budget_trend: alpha of the more-first rule: budgets proportional to 1 + alpha x, x from 1 (first) to -1
             (last player).
         stagger: Rounds between the starts of neighbours in the parallel schedule.
-        round_steps: Evaluations per player and round in the parallel schedule.
+        round_steps: Evaluations per player and (first) round in the parallel schedule.
         calibrate: Divide measured cross terms by their measured attenuation.
         cross_form: ``"multiplexed"`` or ``"two_controlled"`` cross-term circuits.
     """
@@ -276,7 +276,7 @@ class ExcitedStates:
         if isinstance(self.optimizer, Optimizer):
             return self.optimizer
         if self.optimizer == "auto":
-            return Adam(lr=(0.3, 0.02)) if measured else LBFGS(gtol=1e-6, ftol=1e-14)
+            return Adam(lr=(0.3, 0.02)) if measured else LBFGS(gtol=1e-5, ftol=1e-14)
         return _NAMED[self.optimizer]()
 
     def _budgets(self, k: int, budget: int) -> list[int]:

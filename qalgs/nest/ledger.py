@@ -166,8 +166,11 @@ class Ledger:
                 remedy = "choose a writable folder"
             elif "locked" in text:
                 remedy = "wait for the other run to end"
+            elif "disk i/o" in text.lower():
+                remedy = "check the disk (space, quota, permissions) and resume; nothing recorded is lost"
             else:
-                remedy = "restore the file from a copy, or start in a new folder"
+                folder = Path(self.path).parent
+                remedy = f"keep what can be read with 'qalgs nest salvage {folder}', then resume"
             raise LedgerError(f"ledger {self.path} cannot be used: {text}; {remedy}") from error
 
     @contextlib.contextmanager

@@ -35,6 +35,8 @@ class RightHandSide:
 
     def __init__(self, vector: NDArray[np.inexact] | None, num_qubits: int, *, real: bool, dense: bool) -> None:
         self.template: PreparationTemplate | None = None
+        self.vector = vector
+        self._dense = dense and vector is not None
         if vector is None:
             self.template = preparation_template(num_qubits, real=real)
             self.circuit = self.template.circuit
@@ -48,11 +50,21 @@ class RightHandSide:
         """Return the oracle as a gate labelled ``U_b``; the control, if any, is the last qubit."""
         key = (adjoint, controlled)
         if key not in self._gates:
-            circuit = self.circuit.inverse() if adjoint else self.circuit
+            circuit = self.circuit
+            if adjoint and self._dense:
+                matrix = np.asarray(circuit.data[0].operation.to_matrix(), dtype=np.complex128)
+                circuit = unitary_circuit(np.ascontiguousarray(matrix.conj().T))
+            elif adjoint:
+                circuit = circuit.inverse()
             if controlled:
                 n = circuit.num_qubits
                 outer = QuantumCircuit(n + 1)
-                outer.append(circuit.to_gate().control(1), [n, *range(n)])
+                if self._dense:
+                    full = np.eye(2 ** (n + 1), dtype=np.complex128)
+                    full[2**n :, 2**n :] = circuit.data[0].operation.to_matrix()
+                    outer = unitary_circuit(full)
+                else:
+                    outer.append(circuit.to_gate().control(1), [n, *range(n)])
                 circuit = outer
             self._gates[key] = oracle_gate(circuit, B_LABEL, adjoint=adjoint, controlled=controlled)
         return self._gates[key]
@@ -201,6 +213,15 @@ class Executor:
             return tomography(self, program, rhs)
         v = self.amplitudes(program, rhs)[: 2**program.num_system]
         return Reading(v, float(np.vdot(v, v).real), 0.0, 0, 0)
+
+    def probability(self, program: Program, rhs: NDArray[np.inexact]) -> tuple[float, int]:
+        """Return the probability that all flags read 0, and the shots spent on it (one setting)."""
+        if self.exact:
+            return self.read(program, rhs).probability, 0
+        values = program.values(rhs)[None, :]
+        counts = self.sample(program, program.circuit, values, "plain")[0]
+        total = sum(counts.values())
+        return sum(c for k, c in counts.items() if k < 2**program.num_system) / total, total
 
     def sample(
         self, program: Program, circuit: QuantumCircuit, values: NDArray[np.float64], key: str

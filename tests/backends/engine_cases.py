@@ -87,7 +87,7 @@ def random_circuit(rng: np.random.Generator, num_qubits: int, depth: int, *, fre
             template = STANDARD[names[int(rng.integers(len(names)))]]
             values = [pool[int(rng.integers(len(pool)))] if free else float(rng.normal()) for _ in template.params]
             gate = type(template)(*values) if values else template.copy()
-            if getattr(gate, "num_ctrl_qubits", 0) and not values:
+            if getattr(gate, "num_ctrl_qubits", 0):
                 gate = gate.to_mutable()
                 gate.ctrl_state = int(rng.integers(2**gate.num_ctrl_qubits))
             k = gate.num_qubits

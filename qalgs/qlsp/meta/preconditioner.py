@@ -29,9 +29,9 @@ class ClassicalPreconditioner(Solver):
     """Multiply by an approximate inverse before the quantum computer sees the matrix.
 
     A positive definite system is preconditioned from both sides, ``C^T A C`` with ``C C^T`` the approximate
-    inverse, and stays positive definite; any other from the left. The product is formed classically: a product of block
-    encodings would lose the gain to subnormalisation (Lapworth and Sünderhauf, 2502.20908). The circuit prepares
-    ``C^{-1} x``; the map back to ``x`` is classical.
+    inverse, and stays positive definite; any other from the left. The product is formed classically: a product
+    of block encodings would lose the gain to subnormalisation (Lapworth and Sünderhauf, 2502.20908). The circuit
+    prepares ``C^{-1} x``; the map back to ``x`` is classical.
 
     Attributes:
         inner: Any solver, a :class:`ProximalPoint` included.

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from qiskit import QuantumCircuit
 
-from qalgs.circuits.block_encodings import BlockEncoding
+from qalgs.circuits.block_encodings import BlockEncoding, Dilation, is_hermitian
 from qalgs.errors import QalgsWarning, invalid
 from qalgs.results import Status
 from qalgs.seeds import Seed, root_seed
@@ -419,3 +419,20 @@ def rescale(system: LinearSystem, x: Vector) -> Vector:
         return x
     factor = np.vdot(image, system.b) / size
     return x * (factor.real if system.real else factor)
+
+
+def hermitise(problem: Problem) -> tuple[Problem, Callable[[Vector], Vector]]:
+    """Return a problem whose encoding is a Hermitian reflection, and the map back of its solution.
+
+    A block ``B`` without that is dilated to ``[[0, B], [B*, 0]]``, with the solution in the lower half.
+    """
+    if problem.hermitian:
+        return problem, lambda v: v
+    block = problem.encoding.matrix / problem.encoding.alpha
+    if is_hermitian(block):
+        return replace(problem, encoding=Dilation(block, alpha=1.0)), lambda v: v
+    size = len(block)
+    zero = np.zeros_like(block)
+    encoding = Dilation(np.block([[zero, block], [block.conj().T, zero]]), alpha=1.0)
+    rhs = np.concatenate([problem.rhs, np.zeros(size, dtype=problem.rhs.dtype)])
+    return replace(problem, encoding=encoding, rhs=rhs, positive=False), lambda v: v[size:]

@@ -1,0 +1,112 @@
+r"""Upper bounds on every 3-cut, all valid as stated: rounding errors of the solvers are added, not ignored.
+
+With Q the form of :mod:`qalgs.max3cut.matrices` (shift :math:`\sum_i x_i`), eigenvalues
+:math:`\lambda_1 \ge \lambda_2 \ge \dots` and :math:`F_r = \max_z z^\dagger \sum_{k\le r}(\lambda_k -
+\lambda_{r+1}) v_k v_k^\dagger z`,
+
+.. math:: \mathrm{cut}(z) \le \tfrac13\left(n \lambda_{r+1} + F_r - \textstyle\sum_i x_i\right),
+
+so the enumeration returns its own bound; r = 0 is the eigenvalue bound.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Literal, get_args
+
+import numpy as np
+
+from qalgs.errors import invalid
+
+from .low_rank import maximize_rank1, maximize_real_rank2
+from .matrices import CutForm, Matrix, cut_form
+from .problem import GraphLike, Problem, as_problem
+from .spectrum import Spectrum, spectrum
+
+Bound = Literal["trivial", "eigen", "rank", "sdp"]
+
+
+@dataclass(frozen=True, slots=True)
+class UpperBound:
+    """A valid upper bound.
+
+    Attributes:
+        value: The bound, rounded down to an integer where all weights are integers.
+        kind: ``trivial``, ``eigen``, ``rank`` or ``sdp``: the smallest of those computed.
+        raw: The value before rounding down.
+    """
+
+    value: int | float
+    kind: str
+    raw: float
+
+
+def check_bound(bound: str | None) -> None:
+    """Raise unless ``bound`` is None or names a bound."""
+    if bound is not None and bound not in get_args(Bound):
+        raise invalid("bound", bound, f"must be None or one of {', '.join(get_args(Bound))}")
+
+
+def upper_bound(
+    graph: GraphLike | Problem, kind: Bound = "rank", *, weight: str | None = "weight",
+    matrix: Matrix = "corrected", rank: int = 2,
+) -> UpperBound:  # fmt: skip
+    """Bound the largest 3-cut of a graph from above; the trivial bound always takes part.
+
+    Args:
+        graph: Any graph that :func:`max3cut` accepts.
+        kind: ``"trivial"`` (sum of positive weights), ``"eigen"``, ``"rank"`` (the enumeration bound) or ``"sdp"``
+            (the Frieze-Jerrum relaxation, its dual repaired to be feasible).
+        weight: The edge attribute that holds the weight.
+        matrix: The diagonal for ``eigen`` and ``rank``.
+        rank: The rank for ``rank``.
+
+    Returns:
+        The smaller of the trivial bound and the one asked for.
+    """
+    check_bound(kind)
+    problem = as_problem(graph, weight)
+    trivial = rounded(problem, problem.positive_total, "trivial")
+    if kind == "trivial" or problem.n < 3 or problem.m == 0:
+        return trivial
+    if kind == "sdp":
+        from .sdp import solve_sdp
+
+        return best_of(trivial, rounded(problem, solve_sdp(problem).bound, "sdp"))
+    form = cut_form(problem, matrix)
+    spec = spectrum(form.matrix, min(rank, problem.n))
+    return best_of(trivial, spectral_bound(problem, form, spec, kind))
+
+
+def spectral_bound(problem: Problem, form: CutForm, spec: Spectrum, kind: str) -> UpperBound:
+    """Return the eigenvalue or the enumeration bound from eigenpairs at hand."""
+    n = problem.n
+    # The residual bounds the distance of each Ritz value to the spectrum and perturbs the projected form.
+    slack = n * (2 * spec.residual + 1e-12 * float(np.abs(spec.values).max(initial=0.0))) * max(spec.rank, 1)
+    if kind == "eigen":
+        raw = (n * float(spec.values[0]) - form.shift + slack) / 3
+        return rounded(problem, raw, "eigen")
+    raw = (n * spec.shift + low_rank_maximum(spec) - form.shift + slack) / 3
+    return rounded(problem, raw, "rank")
+
+
+def low_rank_maximum(spec: Spectrum) -> float:
+    """Return F_r exactly for r <= 2; beyond that the sum of exact maxima over column pairs, an upper bound."""
+    factor, total = spec.factor, 0.0
+    for k in range(0, spec.rank - 1, 2):
+        total += maximize_real_rank2(np.ascontiguousarray(factor[:, k : k + 2]))[0]
+    if spec.rank % 2:
+        total += maximize_rank1(factor[:, -1])[0]
+    return total
+
+
+def rounded(problem: Problem, raw: float, kind: str) -> UpperBound:
+    """Round a bound down to an integer where cuts are integers, guarding against rounding errors below."""
+    guard = 1e-9 * max(1.0, float(np.abs(problem.weights).sum()))
+    return UpperBound(math.floor(raw + guard) if problem.integral else raw + guard * 1e-3, kind, raw)
+
+
+def best_of(*bounds: UpperBound) -> UpperBound:
+    """Return the smallest bound, the first among equals."""
+    return min(bounds, key=lambda b: b.value)

@@ -1,0 +1,228 @@
+"""The portfolio behind ``method="auto"``: enumeration as warm start and bound, then a memetic search.
+
+A pool of annealed partitions evolves: two parents are recombined (independent patches, uniform mixing or a
+relinking path), the child is annealed from a mild temperature and takes every gaining patch of its parents. Each
+task's randomness is keyed by its number, so that without a time budget no result depends on the workers.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from qalgs.parallel import resolve_jobs, run_all
+from qalgs.seeds import keyed
+
+from . import refine as rf
+from .problem import Labels, Problem
+
+_RATE = 6e7
+_BATCH = 4
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Brood:
+    """One task of the search; picklable, and its outcome depends on nothing else but a deadline.
+
+    Attributes:
+        problem: The graph.
+        mode: ``fresh``, ``warm``, ``patch``, ``uniform`` or ``relink``.
+        parents: No, one or two labellings.
+        key: Names the task's random stream, after the root seed.
+        sweeps: Annealing effort.
+        deadline: ``time.monotonic`` value to stop by, or None.
+    """
+
+    problem: Problem
+    mode: str
+    parents: tuple[Labels, ...]
+    root: int
+    key: tuple[str | int, ...]
+    sweeps: int
+    deadline: float | None
+
+
+def breed(task: Brood) -> rf.Refined:
+    """Carry out one task."""
+    problem, rng = task.problem, keyed(task.root, "portfolio", *task.key)
+    heat = rf.hot(problem)
+    if task.mode == "fresh":
+        start = rf.random_labels(problem, rng)
+        return rf.anneal(
+            problem, start, rng, sweeps=task.sweeps, start=0.7 * heat, stop=0.1 * heat, deadline=task.deadline
+        )
+    first = task.parents[0]
+    if task.mode == "warm":
+        start, share = first, 0.3
+    else:
+        second = task.parents[1]
+        share = float(rng.choice([0.25, 0.4]))
+        if task.mode == "patch":
+            start = rf.crossover(problem, first, second, rng)
+        elif task.mode == "uniform":
+            start = np.where(rng.random(problem.n) < 0.5, first, rf.align(first, second)).astype(np.int8)
+        else:
+            start = rf.path_relink(problem, first, second).labels
+    child = rf.anneal(
+        problem, start, rng, sweeps=task.sweeps, start=share * heat, stop=0.1 * heat, deadline=task.deadline
+    )
+    labels = child.labels
+    for parent in task.parents:
+        labels = rf.crossover(problem, labels, parent, rng)
+    polished = rf.one_opt(problem, labels)
+    return rf.Refined(polished.labels, polished.cut, child.flips + polished.flips)
+
+
+@dataclass(frozen=True, slots=True)
+class Effort:
+    """How much work the search does.
+
+    Attributes:
+        pool: Size of the population.
+        fresh: Annealing sweeps of a new member.
+        child: Annealing sweeps of a child.
+        generations: Number of batches of children; None runs until the deadline.
+        batch: Children a batch.
+    """
+
+    pool: int
+    fresh: int
+    child: int
+    generations: int | None
+    batch: int
+
+
+def effort(problem: Problem, seconds: float | None, workers: int) -> Effort:
+    """Choose the effort for a time budget (None: a fixed amount of work)."""
+    pool = 12 if problem.n <= 5000 else 8
+    if seconds is None:
+        return Effort(pool=6, fresh=2000, child=1000, generations=8, batch=_BATCH)
+    fresh = 0.3 * seconds * workers * _RATE / (pool * max(problem.n, 1))
+    fresh = int(min(max(fresh, 200.0), 30_000.0))
+    return Effort(pool=pool, fresh=fresh, child=max(100, fresh // 2), generations=None, batch=workers)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Step:
+    """One event of the search: the best labelling so far and the work behind it."""
+
+    labels: Labels
+    cut: int | float
+    stage: str
+    flips: int
+    generations: int
+    pool: tuple[Labels, ...]
+
+
+def evolve(
+    problem: Problem,
+    warm: list[Labels],
+    plan: Effort,
+    *,
+    root: int,
+    target: float | None,
+    deadline: float | None = None,
+    n_jobs: int | None = 1,
+    backend: str | None = None,
+) -> Iterator[Step]:
+    """Run the search and yield after each batch.
+
+    Args:
+        problem: The graph.
+        warm: Partitions to start from, best first; at most a quarter of the pool.
+        plan: The effort.
+        root: Root seed.
+        target: An upper bound; reaching it ends the search.
+        deadline: ``time.monotonic`` value to stop by.
+        n_jobs: Number of workers.
+        backend: A joblib backend; threads by default, since the kernels release the interpreter lock.
+
+    Yields:
+        A step after each batch, the last one with the final pool.
+    """
+    workers = resolve_jobs(n_jobs)
+    pool: list[rf.Refined] = [rf.one_opt(problem, w) for w in warm[:1]]
+    best = max(pool, key=lambda r: r.cut, default=None)
+    flips, generation, number, era, idle = 0, 0, 0, 0, 0
+    rng = keyed(root, "portfolio", "parents")
+    pool = []
+
+    def over() -> bool:
+        reached = best is not None and target is not None and best.cut >= target
+        return reached or (deadline is not None and time.monotonic() >= deadline)
+
+    def finished(stage: str) -> Step:
+        assert best is not None
+        return Step(best.labels, best.cut, stage, flips, generation, tuple(r.labels for r in pool))
+
+    if best is not None:
+        yield finished("warm start")
+    while not over() and (plan.generations is None or generation < plan.generations):
+        filling = len(pool) < plan.pool
+        size = min(plan.batch, plan.pool - len(pool)) if filling else plan.batch
+        tasks = []
+        for _ in range(size):
+            key = (era, number)
+            number += 1
+            slot = len(pool) + len(tasks)
+            if filling and era == 0 and slot % 4 == 3 and slot // 4 < len(warm):
+                tasks.append(Brood(problem, "warm", (warm[slot // 4],), root, key, plan.fresh, deadline))
+            elif filling:
+                tasks.append(Brood(problem, "fresh", (), root, key, plan.fresh, deadline))
+            else:
+                i, j = rng.choice(len(pool), 2, replace=False).tolist()
+                mode = ("patch", "uniform", "relink")[int(rng.integers(3))]
+                parents = (pool[i].labels, pool[j].labels)
+                tasks.append(Brood(problem, mode, parents, root, key, plan.child, deadline))
+        before = None if best is None else best.cut
+        for child in run_all(breed, tasks, n_jobs=workers, backend=backend or "threading"):
+            flips += child.flips
+            if best is None or child.cut > best.cut:
+                best = child
+            if filling:
+                pool.append(child)
+            else:
+                _admit(problem, pool, child)
+        if filling:
+            yield finished("anneal")
+            continue
+        generation += 1
+        assert best is not None
+        idle = 0 if before is None or best.cut > before else idle + len(tasks)
+        if idle >= 12 * plan.pool or (idle >= 2 * plan.pool and _collapsed(problem, pool)):
+            # Start over beside the champion, which meets the new pool again once that has settled.
+            era, idle = era + 1, 0
+            pool = [best] if era % 2 == 0 else []
+        yield finished("recombine")
+
+
+def distance(first: Labels, second: Labels) -> int:
+    """Return the number of vertices that differ under the best label permutation."""
+    return int((first != rf.align(first, second)).sum())
+
+
+def _admit(problem: Problem, pool: list[rf.Refined], child: rf.Refined) -> None:
+    """Let a child replace its near twin, or else the worst member, if it is no worse."""
+    gaps = [distance(child.labels, member.labels) for member in pool]
+    near = int(np.argmin(gaps))
+    if gaps[near] >= max(3, problem.n // 100):
+        near = int(np.argmin(_cuts(pool)))
+    if child.cut >= pool[near].cut:
+        pool[near] = child
+
+
+def _cuts(pool: list[rf.Refined]) -> NDArray[np.float64]:
+    return np.array([member.cut for member in pool], dtype=np.float64)
+
+
+def _collapsed(problem: Problem, pool: list[rf.Refined]) -> bool:
+    """Whether the members agree in cut and (nearly) in labels with the best one."""
+    cuts = _cuts(pool)
+    if cuts.max() - np.median(cuts) > 1e-4 * max(abs(cuts.max()), 1.0):
+        return False
+    top = pool[int(cuts.argmax())]
+    return float(np.median([distance(top.labels, m.labels) for m in pool])) < max(4.0, 0.08 * problem.n)

@@ -1,0 +1,535 @@
+"""One call from a graph to a partition, a certificate and a bound."""
+
+from __future__ import annotations
+
+import contextlib
+import math
+import os
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from qalgs.errors import invalid
+from qalgs.parallel import resolve_jobs
+from qalgs.results import Status, versions
+from qalgs.seeds import Seed, keyed, root_seed
+
+from .bounds import Bound, UpperBound, best_of, check_bound, rounded, spectral_bound
+from .enumeration import (
+    DEFAULT_CIRCLES,
+    MAX_TABLE_ROWS,
+    Enumeration,
+    Method,
+    Work,
+    check_method,
+    check_size,
+    enumerate_candidates,
+)
+from .matrices import Matrix, check_matrix, cut_form
+from .portfolio import effort, evolve
+from .problem import GraphLike, Labels, Notice, Problem, as_problem
+from .refine import Refine, check_refine, path_relink, refine_labels
+from .result import Candidate, Max3CutResult, Progress, canonical, distinct
+from .spectrum import Spectrum, check_rank, spectrum
+from .vertices import MAX_CANDIDATES
+
+OPTIMUM = "instance optimum because cut = bound"
+_SIGNED_TABLE_ROWS = 2500
+_WARM_TABLE_ROWS = 6000
+_CORRECTED_ROWS = 5000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Options:
+    rank: int
+    method: Method
+    matrix: Matrix
+    refine: Refine | None
+    top: int
+    bound: Bound | None
+    budget: float | None
+    root: int
+    n_jobs: int
+    circles: int
+    max_candidates: int
+    backend: str | None
+    checkpoint: str | os.PathLike[str] | None
+
+
+@dataclass(slots=True)
+class _State:
+    """What a run has so far; turned into a result at the end, or when interrupted."""
+
+    problem: Problem
+    options: _Options
+    begin: float = field(default_factory=time.perf_counter)
+    cpu: float = field(default_factory=time.process_time)
+    candidates: list[Candidate] = field(default_factory=list)
+    trace: list[Progress] = field(default_factory=list)
+    bound: UpperBound | None = None
+    exact: str = ""
+    notices: list[Notice] = field(default_factory=list)
+    evaluations: dict[str, int] = field(default_factory=dict)
+    times: dict[str, float] = field(default_factory=dict)
+    spectrum: Spectrum | None = None
+    status: Status = Status.CONVERGED
+
+    def add(self, candidates: list[Candidate]) -> None:
+        """Take over candidates, keeping the list short."""
+        self.candidates = list(distinct(self.candidates + candidates, max(4 * self.options.top, 32)))
+
+    def count(self, counters: dict[str, int]) -> None:
+        """Add counters."""
+        for name, value in counters.items():
+            self.evaluations[name] = self.evaluations.get(name, 0) + value
+
+    @contextlib.contextmanager
+    def clock(self, stage: str) -> Iterator[None]:
+        """Add the wall time of a stage."""
+        start = time.perf_counter()
+        try:
+            yield
+        finally:
+            self.times[stage] = self.times.get(stage, 0.0) + time.perf_counter() - start
+
+    def event(self, stage: str) -> Progress:
+        """Record and return where the run stands."""
+        bound = None if self.bound is None else self.bound.value
+        point = Progress(time.perf_counter() - self.begin, self.candidates[0].cut, bound, stage)
+        self.trace.append(point)
+        return point
+
+
+def max3cut(
+    graph: GraphLike,
+    weight: str | None = "weight",
+    rank: int = 2,
+    method: Method = "auto",
+    matrix: Matrix = "corrected",
+    refine: Refine | None = None,
+    top: int = 10,
+    bound: Bound | None = "rank",
+    budget: float | None = None,
+    seed: Seed = None,
+    n_jobs: int | None = None,
+    callback: Callable[[Progress], None] | None = None,
+    *,
+    circles: int = DEFAULT_CIRCLES,
+    max_candidates: int = MAX_CANDIDATES,
+    backend: str | None = None,
+    checkpoint: str | os.PathLike[str] | None = None,
+) -> Max3CutResult:
+    r"""Split the nodes of a graph into three parts so that the edges between parts weigh as much as possible.
+
+    With :math:`z_i \in \{1, \omega, \omega^2\}` the cut is :math:`\tfrac13 z^\dagger L z`; a low-rank factor of the
+    form's top eigenpairs has polynomially many rounding patterns, which the engines enumerate (arXiv 2602.20376;
+    Karystinos and Liavas 2010).
+
+    Args:
+        graph: An undirected networkx graph, a symmetric matrix (sparse or dense, zero diagonal; nodes are
+            ``0..n-1``) or the path of a G-set file (nodes are ``1..n``). Weights may be negative. Disconnected
+            graphs are solved by component.
+        weight: The edge attribute that holds the weight (missing: 1); None counts each edge as 1.
+        rank: Number of eigenvectors r in the factor.
+        method: ``"auto"`` (enumeration as warm start and bound, then a memetic search that refines),
+            ``"rank1"``, ``"three-arc"`` (exact rank 2), ``"arcs"`` (exact low-rank objective of rank 2, O(n^3)),
+            ``"circles"`` (random great circles, any rank) or ``"vertices"`` (exact low-rank objective, small n).
+        matrix: The form's diagonal: ``"laplacian"``, ``"adjacency"`` or ``"corrected"`` (lowers the largest
+            eigenvalue, which improves bounds).
+        refine: None, ``"1opt"``, ``"anneal"`` or ``"tabu"``, applied to the candidates of an enumeration engine
+            and followed by path relinking between the best ones.
+        top: Number of distinct candidates to return.
+        bound: None, ``"trivial"``, ``"eigen"``, ``"rank"`` or ``"sdp"``; the trivial bound always takes part.
+        budget: Wall seconds. None does a fixed amount of work, with the same result for the same seed whatever
+            ``n_jobs`` is.
+        seed: Root seed.
+        n_jobs: Workers; None takes all cores for ``"auto"`` under a time budget, else one.
+        callback: Called with each :class:`Progress`.
+        circles: Number of great circles where no budget is set.
+        max_candidates: Limit of ``"vertices"``.
+        backend: A joblib backend, or the address of a Dask scheduler, for the chunks of ``arcs`` and ``circles``.
+        checkpoint: A file from which ``arcs`` and ``circles`` resume (connected graphs, no time budget).
+
+    Returns:
+        Partition, recounted cut, bound, candidates, trace, counters and times.
+
+    Raises:
+        InvalidInputError: For bad input, before any work: see :func:`as_problem` for graphs.
+        InfeasibleError: If an exact run would exceed ``max_candidates``, with the predicted count.
+    """
+    result: Max3CutResult | None = None
+    for event in iter_max3cut(
+        graph, weight, rank, method, matrix, refine, top, bound, budget, seed, n_jobs,
+        circles=circles, max_candidates=max_candidates, backend=backend, checkpoint=checkpoint,
+    ):  # fmt: skip
+        if isinstance(event, Max3CutResult):
+            result = event
+        elif callback is not None:
+            callback(event)
+    assert result is not None
+    return result
+
+
+def iter_max3cut(
+    graph: GraphLike,
+    weight: str | None = "weight",
+    rank: int = 2,
+    method: Method = "auto",
+    matrix: Matrix = "corrected",
+    refine: Refine | None = None,
+    top: int = 10,
+    bound: Bound | None = "rank",
+    budget: float | None = None,
+    seed: Seed = None,
+    n_jobs: int | None = None,
+    *,
+    circles: int = DEFAULT_CIRCLES,
+    max_candidates: int = MAX_CANDIDATES,
+    backend: str | None = None,
+    checkpoint: str | os.PathLike[str] | None = None,
+) -> Iterator[Progress | Max3CutResult]:
+    """Run :func:`max3cut` step by step: yield its progress, and the result last (also after Ctrl-C)."""
+    check_method(method, rank)
+    check_matrix(matrix)
+    check_refine(refine)
+    check_bound(bound)
+    if isinstance(top, bool) or not isinstance(top, int) or top < 1:
+        raise invalid("top", top, "must be an int of at least 1")
+    if isinstance(circles, bool) or not isinstance(circles, int) or circles < 1:
+        raise invalid("circles", circles, "must be an int of at least 1")
+    if budget is not None and not (math.isfinite(budget) and budget > 0):
+        raise invalid("budget", budget, "must be a positive number of seconds or None")
+    if n_jobs is None:
+        workers = (os.cpu_count() or 1) if method == "auto" and budget is not None else 1
+    else:
+        workers = resolve_jobs(n_jobs)
+    options = _Options(
+        rank=rank, method=method, matrix=matrix, refine=refine, top=top, bound=bound,
+        budget=None if budget is None else float(budget), root=root_seed(seed), n_jobs=workers, circles=circles,
+        max_candidates=max_candidates, backend=backend, checkpoint=checkpoint,
+    )  # fmt: skip
+    began = time.perf_counter()
+    problem = as_problem(graph, weight)
+    if problem.n:
+        check_rank(rank, max(problem.n, 2) if rank <= 2 else problem.n)
+    return _run(_State(problem, options, began))
+
+
+def _run(state: _State) -> Iterator[Progress | Max3CutResult]:
+    problem, options = state.problem, state.options
+    state.notices += problem.notices
+    if options.method not in ("auto",):
+        for part in problem.components():
+            check_size_of(problem, part, options)
+    deadline = None if options.budget is None else time.monotonic() + 0.97 * options.budget - 0.02
+    state.add([Candidate(cut=0, source="trivial", labels=np.zeros(problem.n, dtype=np.int8))])
+    if options.bound is not None:
+        state.bound = rounded(problem, problem.positive_total, "trivial")
+    try:
+        if problem.n < 3 or problem.m == 0:
+            labels = np.arange(problem.n, dtype=np.int8) if (problem.weights > 0).any() else None
+            if labels is not None:
+                state.add([Candidate(cut=problem.cut(labels), source="trivial", labels=labels)])
+            state.exact = "instance optimum of a trivial instance"
+            yield state.event("trivial")
+        elif options.method == "auto":
+            yield from _auto(state, deadline)
+        else:
+            yield from _engine(state, deadline)
+        if options.bound == "sdp" and problem.n >= 3 and problem.m:
+            yield from _sdp(state)
+    except KeyboardInterrupt:
+        state.status = Status.INTERRUPTED
+    yield _result(state)
+
+
+def check_size_of(problem: Problem, part: NDArray[np.int64], options: _Options) -> None:
+    """Refuse an exact engine on a component that is too large for it."""
+    if len(part) >= 3:
+        check_size(
+            problem if len(part) == problem.n else _Sized(len(part)),
+            options.method,
+            options.rank,
+            options.max_candidates,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class _Sized:
+    n: int
+
+
+def _spectral(
+    state: _State, problem: Problem, matrix: Matrix, deadline: float | None = None
+) -> tuple[Spectrum, UpperBound | None]:
+    """Return eigenpairs of a connected graph and the bound that comes with them."""
+    options = state.options
+    with state.clock("eigenvectors"):
+        form = cut_form(problem, matrix)
+        spec = spectrum(form.matrix, min(options.rank, problem.n), deadline=deadline)
+    if options.bound not in ("eigen", "rank"):
+        return spec, None
+    with state.clock("bound"):
+        return spec, spectral_bound(problem, form, spec, options.bound)
+
+
+def _engine(state: _State, deadline: float | None) -> Iterator[Progress]:
+    """Enumerate component by component, then refine the merged candidates on the whole graph."""
+    problem, options = state.problem, state.options
+    parts = [part for part in problem.components() if len(part) > 1]
+    if len(parts) > 1:
+        state.notices.append(Notice("disconnected", f"{len(parts)} components with edges were solved one by one"))
+    work = Work(
+        top=options.top, root=options.root, circles=options.circles, max_candidates=options.max_candidates,
+        deadline=deadline, n_jobs=options.n_jobs, backend=options.backend, checkpoint=options.checkpoint,
+    )  # fmt: skip
+    bounds, pieces = [], []
+    for part in parts:
+        piece = problem if len(part) == problem.n else problem.restrict(part)
+        found, limit = _solve_part(state, piece, work)
+        pieces.append((part, found.candidates))
+        bounds.append(limit)
+        state.exact = found.exact
+        state.notices += found.notices
+        state.count(found.evaluations)
+    _merge_bounds(state, bounds)
+    state.add(_merge(problem, pieces, options.top))
+    yield state.event(options.method)
+    if options.refine is not None:
+        yield from _refine(state, deadline)
+
+
+def _solve_part(state: _State, piece: Problem, work: Work) -> tuple[Enumeration, UpperBound]:
+    trivial = rounded(piece, piece.positive_total, "trivial")
+    if piece.n < 3:
+        labels = np.array([0, int(piece.weights[0] > 0)], dtype=np.int8)
+        found = [Candidate(cut=piece.cut(labels), source="trivial", labels=labels)]
+        return Enumeration(found, state.exact, {}), trivial
+    spec, limit = _spectral(state, piece, state.options.matrix)
+    if state.spectrum is None:
+        state.spectrum = spec
+    state.notices += spec.notices
+    with state.clock("enumeration"):
+        found_ = enumerate_candidates(piece, spec, state.options.method, work)
+    return found_, trivial if limit is None else best_of(trivial, limit)
+
+
+def _merge_bounds(state: _State, bounds: list[UpperBound]) -> None:
+    if state.bound is None or not bounds:
+        return
+    total = math.fsum(b.value for b in bounds)
+    kinds = [b.kind for b in bounds if b.kind != "trivial"]
+    merged = UpperBound(state.problem.number(total), kinds[0] if kinds else "trivial", total)
+    state.bound = best_of(state.bound, merged)
+
+
+def _merge(problem: Problem, pieces: list[tuple[NDArray[np.int64], list[Candidate]]], top: int) -> list[Candidate]:
+    """Join the k-th best candidates of all components, k = 1..top."""
+    ranked = [(part, distinct(found, top)) for part, found in pieces]
+    if len(ranked) == 1 and len(ranked[0][0]) == problem.n:
+        return list(ranked[0][1])
+    merged = []
+    for k in range(max((len(found) for _, found in ranked), default=0)):
+        labels = np.zeros(problem.n, dtype=np.int8)
+        for part, found in ranked:
+            labels[part] = found[min(k, len(found) - 1)].labels
+        source = ranked[0][1][0].source
+        merged.append(Candidate(cut=problem.cut(labels), source=source, labels=labels))
+    return merged
+
+
+def _refine(state: _State, deadline: float | None) -> Iterator[Progress]:
+    """Refine each candidate, then relink the two best refined ones."""
+    problem, options = state.problem, state.options
+    starts = [c for c in distinct(state.candidates, options.top) if c.source != "trivial"]
+    with state.clock("refinement"):
+        for k, start in enumerate(starts):
+            if deadline is not None and time.monotonic() >= deadline:
+                state.status = Status.BUDGET
+                break
+            rng = keyed(options.root, "refine", k)
+            after = refine_labels(problem, start.labels, options.refine, rng, deadline)
+            state.count({"flips": after.flips})
+            better = after.cut > state.candidates[0].cut
+            state.add([Candidate(cut=after.cut, source=str(options.refine), labels=after.labels)])
+            if better:
+                yield state.event(str(options.refine))
+        pair = state.candidates[:2]
+        if len(pair) == 2:
+            linked = path_relink(problem, pair[0].labels, pair[1].labels)
+            state.count({"flips": linked.flips})
+            better = linked.cut > state.candidates[0].cut
+            state.add([Candidate(cut=linked.cut, source="path relinking", labels=linked.labels)])
+            if better:
+                yield state.event("path relinking")
+    if state.candidates[0].source != options.method:
+        state.exact = ""
+
+
+def _auto(state: _State, deadline: float | None) -> Iterator[Progress]:
+    """Enumerate what is cheap, bound, then search."""
+    problem, options = state.problem, state.options
+    yield from _warm_starts(state, deadline)
+    warm: list[Labels] = [c.labels for c in state.candidates if c.source != "trivial"]
+    left = None if deadline is None else max(deadline - time.monotonic(), 0.0)
+    plan = effort(problem, left, options.n_jobs)
+    target = None if state.bound is None else float(state.bound.value)
+    flips = generations = 0
+    pool: tuple[Labels, ...] = ()
+    with state.clock("search"):
+        for step in evolve(
+            problem, warm, plan, root=options.root, target=target, deadline=deadline, n_jobs=options.n_jobs
+        ):
+            better = step.cut > state.candidates[0].cut
+            if better:
+                state.add([Candidate(cut=step.cut, source=step.stage, labels=step.labels)])
+            flips, generations = step.flips, step.generations
+            pool = step.pool
+            if better:
+                yield state.event(step.stage)
+    state.add([Candidate(cut=problem.cut(labels), source="pool", labels=labels) for labels in pool])
+    state.count({"flips": flips, "generations": generations})
+    reached = target is not None and state.candidates[0].cut >= target
+    state.status = Status.CONVERGED if reached or deadline is None else Status.BUDGET
+    yield state.event("search")
+
+
+def _warm_starts(state: _State, deadline: float | None) -> Iterator[Progress]:
+    """Enumerate the largest component under the chosen matrix and under -A, and bound every component."""
+    problem, options = state.problem, state.options
+    parts = [part for part in problem.components() if len(part) > 1]
+    bounds, pieces = [], []
+    patience = None if deadline is None else time.monotonic() + 0.15 * (deadline - time.monotonic())
+    for k, part in enumerate(parts):
+        piece = problem if len(part) == problem.n else problem.restrict(part)
+        limit = rounded(piece, piece.positive_total, "trivial")
+        found: list[Candidate] = []
+        if piece.n >= 3 and k < 8:
+            # The corrected form's leading eigenvalues cluster, which takes ARPACK too long on large graphs.
+            choices: tuple[Matrix, ...] = (
+                (options.matrix, "adjacency") if piece.n <= _CORRECTED_ROWS else ("adjacency",)
+            )
+            for matrix in dict.fromkeys(choices):
+                try:
+                    spec, spectral = _spectral(state, piece, matrix, patience)
+                except TimeoutError:
+                    break
+                limit = limit if spectral is None else best_of(limit, spectral)
+                if state.spectrum is None:
+                    state.spectrum = spec
+                    state.notices += spec.notices
+                rows = _WARM_TABLE_ROWS if piece.nonnegative else _SIGNED_TABLE_ROWS
+                table = spec.rank == 2 and piece.n <= min(rows, MAX_TABLE_ROWS)
+                engine = "rank1" if spec.rank == 1 else "three-arc" if table else "circles"
+                work = Work(top=options.top, root=options.root, circles=16)
+                with state.clock("enumeration"):
+                    result = enumerate_candidates(piece, spec, engine, work)
+                state.count(result.evaluations)
+                found += result.candidates
+                if deadline is not None and time.monotonic() > deadline:
+                    break
+        if not found:
+            labels = np.zeros(piece.n, dtype=np.int8)
+            labels[0] = 1
+            found = [Candidate(cut=piece.cut(labels), source="trivial", labels=labels)]
+        bounds.append(limit)
+        pieces.append((part, found))
+    _merge_bounds(state, bounds)
+    state.add(_merge(problem, pieces, options.top))
+    yield state.event("enumeration")
+
+
+def _sdp(state: _State) -> Iterator[Progress]:
+    from .sdp import solve_sdp
+
+    with state.clock("bound"):
+        solution = solve_sdp(state.problem)
+    assert state.bound is not None
+    state.bound = best_of(state.bound, rounded(state.problem, solution.bound, "sdp"))
+    yield state.event("sdp bound")
+
+
+def _result(state: _State) -> Max3CutResult:
+    problem, options = state.problem, state.options
+    candidates = distinct(state.candidates, options.top)
+    best = candidates[0]
+    bound = state.bound
+    exact = state.exact
+    if bound is not None and best.cut >= bound.value - 1e-9 * max(1.0, abs(bound.value)):
+        exact = OPTIMUM
+    times = dict(state.times)
+    times["total"] = time.perf_counter() - state.begin
+    times["cpu"] = time.process_time() - state.cpu
+    labels = canonical(best.labels)
+    spec = state.spectrum
+    return Max3CutResult(
+        cut=problem.cut(labels),
+        upper_bound=None if bound is None else bound.value,
+        bound_kind=None if bound is None else bound.kind,
+        exact=exact,
+        method=options.method,
+        matrix=options.matrix,
+        rank=options.rank,
+        refine=options.refine,
+        n=problem.n,
+        m=problem.m,
+        total_weight=problem.number(problem.total),
+        eigenvalues=() if spec is None else tuple(float(v) for v in spec.values),
+        warnings=tuple(dict.fromkeys(state.notices)),
+        evaluations=state.evaluations,
+        times=times,
+        status=state.status,
+        seed=options.root,
+        name=problem.name,
+        partition=dict(zip(problem.nodes, labels.tolist(), strict=True)),
+        candidates=candidates,
+        trace=tuple(state.trace),
+        versions=versions(),
+        problem=problem,
+        spectrum=spec,
+    )
+
+
+def iter_cells(
+    graph: GraphLike,
+    weight: str | None = "weight",
+    rank: int = 2,
+    top: int = 100,
+    *,
+    method: Method | None = None,
+    matrix: Matrix = "corrected",
+    seed: Seed = None,
+    n_jobs: int | None = 1,
+    circles: int = DEFAULT_CIRCLES,
+    max_candidates: int = MAX_CANDIDATES,
+) -> Iterator[Candidate]:
+    """Stream the best enumerated candidates, distinct modulo label permutations, falling by true cut.
+
+    Args:
+        graph: As in :func:`max3cut`.
+        weight: The edge attribute that holds the weight.
+        rank: The rank of the factor.
+        top: How many candidates at most; an engine that finds fewer distinct ones yields fewer. The three-arc
+            engine offers the best split for each first boundary, arcs the best pattern of each arc, circles the
+            best candidate of each circle.
+        method: An enumeration engine; by default ``rank1``, ``three-arc`` or ``circles`` after the rank.
+        matrix: The form's diagonal.
+        seed: Root seed (circles only).
+        n_jobs: Workers.
+        circles: Number of great circles.
+        max_candidates: Limit of ``"vertices"``.
+
+    Yields:
+        Candidates.
+    """
+    engine: Method = method or ("rank1" if rank == 1 else "three-arc" if rank == 2 else "circles")
+    if engine == "auto":
+        raise invalid("method", engine, "must be an enumeration engine", "use max3cut for method='auto'")
+    result = max3cut(
+        graph, weight, rank, engine, matrix, None, top, None, None, seed, n_jobs,
+        circles=circles, max_candidates=max_candidates,
+    )  # fmt: skip
+    yield from result.candidates
