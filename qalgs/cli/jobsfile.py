@@ -357,7 +357,6 @@ def _complaint(error: ValidationError, where: str, text: str, path: Path) -> str
             key += f"[{part}]"
         elif part not in KINDS and re.fullmatch(r"[a-z_0-9]+|[A-Z]+", str(part)):
             key += f".{part}" if key else str(part)
-    line = find_line(text, key)
     value = found["input"]
     shown = "" if isinstance(value, dict | list) else f", got {value!r}"
     rule = found["msg"][:1].lower() + found["msg"][1:]
@@ -371,6 +370,7 @@ def _complaint(error: ValidationError, where: str, text: str, path: Path) -> str
         rule, shown, key = f"is missing; it must be one of {', '.join(KINDS)}", "", f"{key}.kind"
     elif rule.startswith("input should "):
         rule = "must " + rule.removeprefix("input should ")
+    line = find_line(text, key)
     return f"{path}{f':{line}' if line else ''}: {key} {rule}{shown}"
 
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import sys
-from contextlib import closing
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
@@ -102,7 +103,11 @@ def _execute(
                 ledger.open_campaign(campaign.spec, versions(), alone=True)
         remember(out, file, options)
         campaign = file.campaign(**options, n_jobs=workers, ledger=out / LEDGER, jobs=list(campaign.jobs))
-        with CampaignProgress(quiet=quiet) as progress, closing(campaign.executor):
+        with (
+            interruptible(f"qalgs nest resume {out}"),
+            CampaignProgress(quiet=quiet) as progress,
+            closing(campaign.executor),
+        ):
             result = campaign.run(progress)
         written = write_results(out, result, plots=None if plots == "none" else plots)
     if as_json:
@@ -150,6 +155,16 @@ def show(result: CampaignResult) -> None:
         f"{usage.shots} shots, {usage.submissions} submissions, utilisation {usage.utilisation:.1%}, "
         f"{usage.cost:.2f} {usage.currency} (shared by {usage.sharing.replace('_', '-')})"
     )
+
+
+@contextmanager
+def interruptible(command: str) -> Iterator[None]:
+    """Say on Ctrl-C how to go on; everything that was measured is in the ledger."""
+    try:
+        yield
+    except KeyboardInterrupt as error:
+        print(f"interrupted; what was measured is recorded: continue with '{command}'", file=sys.stderr)
+        raise typer.Exit(130) from error
 
 
 def console() -> Any:

@@ -42,7 +42,7 @@ def compare(
 ) -> None:
     """Put strategies side by side over seeds; Nest against the restart control is always shown.
 
-    From a jobs file, all strategies are run with all seeds. From folders of runs, each run is read, and the control
+    From a jobs file, all strategies run with all seeds. From folders of runs, each run is read, and the control
     and the baseline are run with the same file and seed.
     """
     cells = []
@@ -64,7 +64,7 @@ def study(
     together: Annotated[
         bool, typer.Option("--together", help="Co-locate the jobs of a file; by default each runs alone.")
     ] = False,
-    cluster: Annotated[str | None, typer.Option("--cluster", help="Dask scheduler: tcp://host:8786.")] = None,
+    cluster: Annotated[str | None, typer.Option("--cluster", help="Dask scheduler, tcp://host:8786.")] = None,
     out: Out = None,
     workers: Workers = 1,
     fast: Fast = False,
@@ -191,6 +191,7 @@ def _finish(
     quiet: bool,
     cluster: str | None = None,
 ) -> None:
+    from qalgs.cli.nest import interruptible
     from qalgs.cli.runfolder import check_writable, opened
     from qalgs.nest import Ledger
     from qalgs.nest.study import Study
@@ -204,7 +205,7 @@ def _finish(
     else:
         check_writable(out)
         with opened(out):
-            with Ledger(out / LEDGER) as ledger:
+            with interruptible("the same command"), Ledger(out / LEDGER) as ledger:
                 result = study.run(ledger=ledger, n_jobs=workers, backend=cluster, callback=progress)
             _write(out, result)
     if as_json:
