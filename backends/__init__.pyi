@@ -19,12 +19,15 @@ from .runtime import RuntimeSampler as RuntimeSampler
 from .runtime_isa import check_isa as check_isa
 from .snapshot import DeviceSnapshot as DeviceSnapshot
 from .snapshot_problems import Problem as Problem
+from .snapshot_summary import DeviceSummary as DeviceSummary
+from .snapshot_summary import summarise as summarise
 
 __all__ = [
     "CompiledEstimator",
     "CompiledObservable",
     "CompiledSampler",
     "DeviceSnapshot",
+    "DeviceSummary",
     "NoisyEstimator",
     "NoisySampler",
     "PennyLaneEstimator",
@@ -39,6 +42,7 @@ __all__ = [
     "from_pennylane",
     "light_cone",
     "load_backend",
+    "summarise",
     "observable_from_pennylane",
     "observable_to_pennylane",
     "to_pennylane",

@@ -73,7 +73,7 @@ def load_backend(device: str | BackendV2) -> BackendV2:
 
 def _suggestion(name: str) -> str:
     plain = {known.removeprefix("fake_"): known for known in _catalogue()}
-    close = difflib.get_close_matches(name.removeprefix("fake_"), plain, n=3, cutoff=0.6)
+    close = difflib.get_close_matches(name.removeprefix("fake_"), plain, n=3, cutoff=0.7)
     if close:
         return "did you mean " + " or ".join(plain[c] for c in close) + "?"
     return "run 'qalgs devices' for the list"

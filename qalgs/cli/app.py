@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from qalgs.cli import levels, nest
+from qalgs.cli import devices, levels, nest
 
 app = typer.Typer(
     name="qalgs",
@@ -35,5 +35,6 @@ def root(
     """Quantum algorithms on noisy hardware: nest, levels, solve, max3cut."""
 
 
+devices.register(app)
 levels.register(app)
 nest.register(app)
