@@ -1,5 +1,7 @@
 from .bounds import UpperBound as UpperBound
 from .bounds import upper_bound as upper_bound
+from .form import FormResult as FormResult
+from .form import maximize_form as maximize_form
 from .instances import Verification as Verification
 from .instances import fingerprint as fingerprint
 from .instances import read_gset as read_gset
@@ -22,6 +24,7 @@ __all__ = [
     "BEST_KNOWN",
     "BestKnown",
     "Candidate",
+    "FormResult",
     "Max3CutResult",
     "Notice",
     "Problem",
@@ -34,6 +37,7 @@ __all__ = [
     "iter_cells",
     "iter_max3cut",
     "max3cut",
+    "maximize_form",
     "read_gset",
     "upper_bound",
     "verify_gset",

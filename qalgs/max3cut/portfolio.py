@@ -101,8 +101,8 @@ def effort(problem: Problem, seconds: float | None, workers: int) -> Effort:
     pool = 12 if problem.n <= 5000 else 8
     if seconds is None:
         return Effort(pool=6, fresh=2000, child=1000, generations=8, batch=_BATCH)
-    fresh = 0.3 * seconds * workers * _RATE / (pool * max(problem.n, 1))
-    fresh = int(min(max(fresh, 200.0), 30_000.0))
+    fresh = 0.2 * seconds * workers * _RATE / (pool * max(problem.n, 1))
+    fresh = int(min(max(fresh, 200.0), 20_000.0))
     return Effort(pool=pool, fresh=fresh, child=max(100, fresh // 2), generations=None, batch=workers)
 
 

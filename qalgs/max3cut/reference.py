@@ -1,9 +1,9 @@
 r"""The candidate scan of arXiv 2602.20376 as published: slow, sequential, the yardstick of the fast engines.
 
-Every (2r - 1)-subset of the 3n planes :math:`\mathrm{Im}(e^{-i\theta_k} V_i c) = 0` gives a null vector; of its two
-signs the one whose last coordinate has its phase in :math:`(-\pi/3, \pi/3]` is a candidate. Rows off the subset
-are rounded; a row of the subset takes the label it has where its own plane is replaced by "last phase = pi/3".
-Then the scan repeats with the last column dropped. It holds in general position only.
+Every (2r - 1)-subset of the 3n planes :math:`\mathrm{Im}(e^{-i\theta_k} V_i c) = 0` gives a null vector; of its
+two signs the one whose last coordinate has its phase in :math:`(-\pi/3, \pi/3]` is a candidate. Rows off the
+subset are rounded; a row of the subset takes the label it has where its own plane is replaced by "last phase =
+pi/3". Then the scan repeats with the last column dropped. It holds in general position only.
 """
 
 from __future__ import annotations

@@ -1,6 +1,7 @@
-r"""The Frieze-Jerrum semidefinite relaxation, solved through cvxpy, with a bound that holds whatever the solver did.
+r"""The Frieze-Jerrum semidefinite relaxation, solved through cvxpy, with a bound valid whatever the solver did.
 
-.. math:: \max_X \tfrac23 W - \tfrac13 \langle A, X\rangle, \quad X \succeq 0,\; X_{ii} = 1,\; X_{ij} \ge -\tfrac12.
+.. math:: \max_X \tfrac23 W - \tfrac13 \langle A, X\rangle, \quad X \succeq 0,\;
+    X_{ii} = 1,\; X_{ij} \ge -\tfrac12.
 
 For any multipliers :math:`\mu_{ij} \ge 0` and any diagonal d, with M the symmetric matrix of :math:`\mu/2`,
 :math:`C = -\tfrac13 A + M`, weak duality gives the bound

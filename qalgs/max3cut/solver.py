@@ -124,8 +124,8 @@ def max3cut(
 ) -> Max3CutResult:
     r"""Split the nodes of a graph into three parts so that the edges between parts weigh as much as possible.
 
-    With :math:`z_i \in \{1, \omega, \omega^2\}` the cut is :math:`\tfrac13 z^\dagger L z`; a low-rank factor of the
-    form's top eigenpairs has polynomially many rounding patterns, which the engines enumerate (arXiv 2602.20376;
+    With :math:`z_i \in \{1, \omega, \omega^2\}` the cut is :math:`\tfrac13 z^\dagger L z`; a low-rank factor
+    of the top eigenpairs has polynomially many rounding patterns, which the engines enumerate (arXiv 2602.20376;
     Karystinos and Liavas 2010).
 
     Args:

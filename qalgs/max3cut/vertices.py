@@ -1,8 +1,8 @@
 r"""Exact rank r for small instances: every vertex of the cell arrangement, with all ties expanded.
 
 Row i has K boundary planes :math:`\mathrm{Im}(e^{-i\theta_k} V_i c) = 0` in :math:`\mathbb R^{2r}`. A pointed
-cell has extreme rays, and each is the intersection of 2r - 1 independent planes; labelling a ray's boundary rows in
-every possible way (2 labels on a boundary, K where :math:`V_i c = 0`) visits all cells around it, whatever
+cell has extreme rays, and each is the intersection of 2r - 1 independent planes; labelling a ray's boundary rows
+in every possible way (2 labels on a boundary, K where :math:`V_i c = 0`) visits all cells around it, whatever
 coincides.
 """
 
