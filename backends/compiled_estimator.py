@@ -10,7 +10,8 @@ from qiskit import QuantumCircuit
 from qiskit.primitives import BaseEstimatorV2, DataBin, EstimatorPubLike, PrimitiveResult, PubResult
 from qiskit.quantum_info import SparsePauliOp
 
-from qalgs.backends import compiled_shots
+from qalgs.backends import auto_engines, compiled_shots
+from qalgs.backends.auto_choice import check_engine, fastest
 from qalgs.backends.compiled_pubs import (
     EstimatorTask,
     FinishedJob,
@@ -49,6 +50,8 @@ class CompiledEstimator(BaseEstimatorV2):
         seed: Seed of the noise.
         sector: Basis states to keep: their indices, a mask of length 2**n, or an object with these as ``basis``.
             Values become <psi|PHP|psi> / <psi|P|psi>, the energy after post-selection on a symmetry.
+        engine: "compiled"; "aer" or "lightning" for that library; "auto" for the fastest of them at the circuit's
+            size by the measured table; None for what the environment variable QALGS_ENGINE says, else "auto".
     """
 
     def __init__(
@@ -58,7 +61,9 @@ class CompiledEstimator(BaseEstimatorV2):
         default_shots: int | None = None,
         seed: Seed = None,
         sector: npt.ArrayLike | None = None,
+        engine: str | None = None,
     ) -> None:
+        self._engine = check_engine(engine)
         self._precision = check_precision(default_precision)
         self._shots = None if default_shots is None else check_shots(default_shots, "default_shots")
         if self._shots is not None and self._precision:
@@ -124,7 +129,14 @@ class CompiledEstimator(BaseEstimatorV2):
         compiled = compile_observable(observable)
         check_width(compiled, program)
         rows, leading = parameter_rows(circuit, program, parameter_values)
-        values, grads = program.gradients(compiled, rows, self._keep(program))
+        keep = self._keep(program)
+        engine = fastest("gradient", program.num_qubits) if self._engine == "auto" else self._engine
+        if engine == "aer":
+            values, grads = auto_engines.aer_gradients(circuit, compiled.operator, rows, keep)
+        elif engine == "lightning" and keep is None:
+            values, grads = auto_engines.lightning_gradients(circuit, compiled.operator, rows)
+        else:
+            values, grads = program.gradients(compiled, rows, keep)
         return values.reshape(leading), grads.reshape((*leading, program.num_parameters))
 
     def _keep(self, program: Program) -> Floats | None:
@@ -159,8 +171,27 @@ class CompiledEstimator(BaseEstimatorV2):
         metadata = {"target_precision": precision, "shots": shots, "circuit_metadata": task.circuit.metadata}
         return PubResult(DataBin(evs=evs, stds=stds, shape=task.shape), metadata=metadata)
 
+    def _elsewhere(self, engine: str, task: EstimatorTask, keep: Floats | None) -> Floats:
+        """Run a task on another library, observable by observable."""
+        count = int(np.prod(task.shape, dtype=int))
+        which = np.zeros(count, dtype=np.int64) if task.which is None else task.which
+        rows = np.arange(count) if task.rows is None else task.rows
+        evs = np.empty(count)
+        for k, observable in enumerate(task.observables):
+            mine = np.flatnonzero(which == k)
+            used, back = np.unique(rows[mine], return_inverse=True)
+            if engine == "aer":
+                found = auto_engines.aer_energies(task.circuit, observable.operator, task.values[used], keep)
+            else:
+                found = auto_engines.lightning_energies(task.circuit, observable.operator, task.values[used])
+            evs[mine] = found[back]
+        return evs.reshape(task.shape)
+
     def _exact(self, task: EstimatorTask) -> Floats:
         keep = self._keep(task.program)
+        engine = self._engine if self._engine != "auto" else fastest("energy", task.program.num_qubits)
+        if engine == "aer" or (engine == "lightning" and keep is None):
+            return self._elsewhere(engine, task, keep)
         if task.which is None:
             return task.program.energies(task.observables[0], task.values, keep).reshape(task.shape)
         assert task.rows is not None
