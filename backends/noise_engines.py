@@ -24,6 +24,8 @@ COMPILED_LIMIT = 12
 Measured: at 12 qubits the compiled engine takes about a tenth of the time of 1024 Aer trajectories, at 14 it would
 need 4 GiB. See tests/benchmarks/bench_noise.py.
 """
+COMPILED_MOST = 14
+"""Most qubits of a light cone with ``engine="compiled"``: 2 GiB for the state."""
 AER_DENSITY_LIMIT = 10
 """Most qubits for which ``engine="aer"`` uses a density matrix; trajectories beyond."""
 ENGINES = ("auto", "compiled", "aer")

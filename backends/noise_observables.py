@@ -99,12 +99,20 @@ class Basis:
     Attributes:
         qubits: Measured compact qubits; bit ``i`` of an outcome belongs to ``qubits[i]``.
         letters: The Pauli measured on each.
-        values: (2**m,) value of the terms' sum for each outcome.
+        terms: The terms measured, with their coefficients.
     """
 
     qubits: tuple[int, ...]
     letters: tuple[int, ...]
-    values: FloatArray
+    terms: Terms
+
+    def values(self) -> FloatArray:
+        """Return the value of the terms' sum for each of the 2**m outcomes."""
+        position = {q: i for i, q in enumerate(self.qubits)}
+        coefficients = np.zeros(1 << len(self.qubits))
+        for pauli, coefficient in self.terms.items():
+            coefficients[sum(1 << position[q] for q, _ in pauli)] += coefficient
+        return walsh(coefficients)
 
     def spectrum(self) -> list[Pauli]:
         """Return the Paulis whose expectations are the Walsh spectrum of the outcomes."""
@@ -133,17 +141,14 @@ def measurement_bases(terms: Terms) -> tuple[float, list[Basis]]:
     members: dict[int, list[Pauli]] = {}
     for node, colour in sorted(rustworkx.graph_greedy_color(graph).items()):
         members.setdefault(colour, []).append(paulis[node])
-    return offset, [_basis(members[colour], terms) for colour in sorted(members)]
+    return offset, [joint_basis({p: terms[p] for p in members[colour]}) for colour in sorted(members)]
 
 
-def _basis(paulis: Sequence[Pauli], terms: Terms) -> Basis:
-    letters = {q: letter for pauli in paulis for q, letter in pauli}
+def joint_basis(terms: Terms) -> Basis:
+    """Return the basis that measures terms which agree on every qubit."""
+    letters = {q: letter for pauli in terms for q, letter in pauli}
     qubits = tuple(sorted(letters))
-    position = {q: i for i, q in enumerate(qubits)}
-    coefficients = np.zeros(1 << len(qubits))
-    for pauli in paulis:
-        coefficients[sum(1 << position[q] for q, _ in pauli)] += terms[pauli]
-    return Basis(qubits, tuple(letters[q] for q in qubits), walsh(coefficients))
+    return Basis(qubits, tuple(letters[q] for q in qubits), terms)
 
 
 def walsh(vector: FloatArray) -> FloatArray:

@@ -14,11 +14,13 @@ from qiskit.quantum_info import DensityMatrix
 
 from qalgs.backends.compiled_pubs import FinishedJob
 from qalgs.backends.compiler_cache import CircuitCache
+from qalgs.backends.lightcone import backward_cone
 from qalgs.backends.noise import FloatArray
 from qalgs.backends.noise_device import Cache, CompactDevice, circuit_key
 from qalgs.backends.noise_engines import (
     AER_DENSITY_LIMIT,
     COMPILED_LIMIT,
+    COMPILED_MOST,
     ENGINES,
     AerEngine,
     AerPlan,
@@ -47,7 +49,7 @@ from qalgs.backends.noisy_checks import (
     refuse,
 )
 from qalgs.backends.noisy_gradient import gradient
-from qalgs.backends.noisy_plans import CompiledCircuit, ExactPlan, Prepared, SampledPlan
+from qalgs.backends.noisy_plans import CompiledCircuit, ExactPlan, Prepared, SampledPlan, split_basis
 from qalgs.backends.snapshot import DeviceSnapshot, Inflation
 from qalgs.errors import invalid
 from qalgs.seeds import Seed, as_generator
@@ -62,7 +64,9 @@ class NoisyEstimator(BaseEstimatorV2):
     measured Pauli is damped as flipped bits damp it); the change of measurement basis itself is taken as ideal.
 
     With a precision of zero the values are exact. With a precision or a number of shots they are sampled: every
-    qubit-wise commuting group of terms is measured with that many shots.
+    qubit-wise commuting group of terms is measured with that many shots. A group whose light cone is too wide for
+    one density matrix is measured in parts, each with that many shots of its own, so that means are unbiased and
+    standard errors right, but correlations between the parts are not those of a single run.
 
     Args:
         snapshot: The calibration.
@@ -263,13 +267,46 @@ class NoisyEstimator(BaseEstimatorV2):
         return self._structures.keep(key, CompiledCircuit(isa, places, tuple(circuit.parameters), ops))
 
     def _plan(self, compiled: CompiledCircuit, requests: Sequence[Request]) -> Plan | TrajectoryPlan:
-        if compiled.ops is not None:
-            plan = CompiledPlan(compiled.ops, requests, compiled.parameters)
-            if self.engine == "compiled" or plan.largest <= COMPILED_LIMIT:
-                return plan
-        elif self.device.num_qubits <= AER_DENSITY_LIMIT:
-            return AerPlan(self._aer, compiled.isa, requests, compiled.parameters)
+        """Choose the engine; the compiled one for as long as the light cones allow it."""
+        if compiled.ops is None:
+            if self.device.num_qubits <= AER_DENSITY_LIMIT:
+                return AerPlan(self._aer, compiled.isa, requests, compiled.parameters)
+        else:
+            operands = [op.qubits for op in compiled.ops]
+            widest = max((len(backward_cone(operands, r.support)[1]) for r in requests), default=0)
+            if widest <= self._compiled_limit():
+                return CompiledPlan(compiled.ops, requests, compiled.parameters)
+            self._refuse_width(widest)
         return TrajectoryPlan(self._aer, compiled.isa, compiled.parameters)
+
+    def _compiled_limit(self) -> int:
+        return COMPILED_MOST if self.engine == "compiled" else COMPILED_LIMIT
+
+    def _refuse_width(self, widest: int) -> None:
+        if self.engine == "compiled":
+            raise invalid(
+                "circuit",
+                f"a light cone of {widest} qubits",
+                f"must need at most {COMPILED_MOST} qubits with engine='compiled'",
+                "use engine='auto' for trajectories",
+            )
+
+    def _plan_sampled(self, compiled: CompiledCircuit, observable: Any) -> SampledPlan:
+        """Plan the measurement bases of one observable; a basis with too wide a light cone is split."""
+        offset, bases = measurement_bases(place(pauli_terms(observable), compiled.places))
+        if compiled.ops is not None:
+            operands = [op.qubits for op in compiled.ops]
+            split = [split_basis(b, operands, self._compiled_limit()) for b in bases]
+            if None in split:
+                self._refuse_width(max(len(backward_cone(operands, b.qubits)[1]) for b in bases))
+                plan: Plan | TrajectoryPlan = TrajectoryPlan(self._aer, compiled.isa, compiled.parameters)
+                return SampledPlan(plan, offset, bases, [b.values() for b in bases])
+            bases = [part for parts in split if parts is not None for part in parts]
+        elif self.device.num_qubits > AER_DENSITY_LIMIT:
+            plan = TrajectoryPlan(self._aer, compiled.isa, compiled.parameters)
+            return SampledPlan(plan, offset, bases, [b.values() for b in bases])
+        plan = self._plan(compiled, [Request(b.spectrum()) for b in bases])
+        return SampledPlan(plan, offset, bases, [b.values() for b in bases])
 
     def _prepare(self, compiled: CompiledCircuit, pub: Pub, values: FloatArray, shots: int | None) -> Prepared:
         if shots is None:
@@ -282,9 +319,7 @@ class NoisyEstimator(BaseEstimatorV2):
         for key, observable in zip(pub.keys, pub.observables, strict=True):
             one = compiled.sampled.fetch(key)
             if one is None:
-                offset, bases = measurement_bases(place(pauli_terms(observable), compiled.places))
-                plan = self._plan(compiled, [Request(b.spectrum()) for b in bases])
-                one = compiled.sampled.keep(key, SampledPlan(plan, offset, bases))
+                one = compiled.sampled.keep(key, self._plan_sampled(compiled, observable))
             sampled.append(one)
         return Prepared(self._flips, self.trajectories, values, pub.shape, shots, None, sampled)
 

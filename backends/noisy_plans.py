@@ -8,12 +8,13 @@ from typing import Any
 import numpy as np
 from qiskit import QuantumCircuit
 
+from qalgs.backends.lightcone import Operands, backward_cone
 from qalgs.backends.noise import FloatArray
 from qalgs.backends.noise_angles import AngleMap
 from qalgs.backends.noise_device import Cache
 from qalgs.backends.noise_engines import AerPlan, CompiledPlan, Plan, TrajectoryPlan
 from qalgs.backends.noise_kernels import probabilities
-from qalgs.backends.noise_observables import Basis, Terms
+from qalgs.backends.noise_observables import Basis, Terms, joint_basis
 from qalgs.backends.noise_program import Op
 from qalgs.backends.noisy_checks import as_rows
 from qalgs.seeds import simulator_seed
@@ -48,6 +49,35 @@ class SampledPlan:
     plan: Plan | TrajectoryPlan
     offset: float
     bases: list[Basis]
+    values: list[FloatArray]
+
+
+def split_basis(basis: Basis, operands: Operands, limit: int) -> list[Basis] | None:
+    """Split a basis whose light cone is wider than ``limit`` qubits into parts whose cones are not.
+
+    Args:
+        basis: The basis.
+        operands: The qubits of each operation of the circuit.
+        limit: Most qubits of a cone.
+
+    Returns:
+        The parts, or None if a single term is too wide.
+    """
+    if len(backward_cone(operands, basis.qubits)[1]) <= limit:
+        return [basis]
+    parts: list[tuple[frozenset[int], Terms]] = []
+    for pauli, coefficient in sorted(basis.terms.items()):
+        cone = backward_cone(operands, [q for q, _ in pauli])[1]
+        if len(cone) > limit:
+            return None
+        # The union of cones is the cone of the union: earlier operations are the same for both.
+        for k, (joined, terms) in enumerate(parts):
+            if len(joined | cone) <= limit:
+                parts[k] = (joined | cone, {**terms, pauli: coefficient})
+                break
+        else:
+            parts.append((cone, {pauli: coefficient}))
+    return [joint_basis(terms) for _, terms in parts]
 
 
 @dataclass(slots=True, eq=False)
@@ -113,7 +143,7 @@ def sample_energy(
     plan = sampled.plan
     spectra = None if isinstance(plan, TrajectoryPlan) or not sampled.bases else plan.components(values)
     start = 0
-    for basis in sampled.bases:
+    for basis, outcome_values in zip(sampled.bases, sampled.values, strict=True):
         width = 1 << len(basis.qubits)
         if isinstance(plan, TrajectoryPlan):
             seed = simulator_seed(rng)
@@ -124,8 +154,8 @@ def sample_energy(
             chances = probabilities(spectrum, flips[list(basis.qubits)])
             counts = rng.multinomial(shots, chances).astype(float)
         start += width
-        mean = counts @ basis.values / shots
-        square = counts @ basis.values**2 / shots
+        mean = counts @ outcome_values / shots
+        square = counts @ outcome_values**2 / shots
         means += mean
         variances += np.maximum(square - mean**2, 0.0) / max(shots - 1, 1)
     return means, np.sqrt(variances)

@@ -15,11 +15,13 @@ from qiskit.primitives.containers.sampler_pub import SamplerPub, SamplerPubLike
 
 from qalgs.backends.compiled_pubs import FinishedJob
 from qalgs.backends.compiler_cache import CircuitCache
+from qalgs.backends.lightcone import backward_cone
 from qalgs.backends.noise import FloatArray
 from qalgs.backends.noise_device import Cache, CompactDevice, circuit_key
 from qalgs.backends.noise_engines import (
     AER_DENSITY_LIMIT,
     COMPILED_LIMIT,
+    COMPILED_MOST,
     ENGINES,
     AerEngine,
     CompiledPlan,
@@ -229,15 +231,17 @@ class NoisySampler(BaseSamplerV2):
         registers = tuple((r.name, tuple(position[c] for c in r)) for r in isa.cregs)
         parameters = tuple(circuit.parameters)
         final, reason = _final_measurements(isa)
-        if self.engine != "aer" and not reason and len(final) <= MOST_BITS:
+        if self.engine != "aer" and not reason:
             ops = lower(isa, self.device.snapshot)
             qubits, clbits = tuple(q for q, _ in final), tuple(c for _, c in final)
-            spectrum = Basis(qubits, (3,) * len(qubits), np.zeros(0)).spectrum()
-            plan = CompiledPlan(ops, [Request(spectrum)], parameters)
-            if self.engine == "compiled" or plan.largest <= COMPILED_LIMIT:
+            widest = len(backward_cone([op.qubits for op in ops], qubits)[1])
+            limit = COMPILED_MOST if self.engine == "compiled" else COMPILED_LIMIT
+            if widest <= limit:
+                spectrum = Basis(qubits, (3,) * len(qubits), {}).spectrum()
+                plan = CompiledPlan(ops, [Request(spectrum)], parameters)
                 return self._structures.keep(key, _Compiled(isa, parameters, registers, qubits, clbits, plan))
+            reason = f"its light cone has {widest} qubits, more than {limit}"
         if self.engine == "compiled":
-            reason = reason or f"it measures {len(final)} bits, more than {MOST_BITS}"
             raise InvalidInputError(
                 f"circuit cannot be sampled by the compiled engine: {reason}; use engine='auto'"
             )

@@ -89,6 +89,44 @@ def full_device() -> Callable[[str], Any]:
     return get
 
 
+GATES = {
+    "fake_peekskill": ["sx", "x", "id", "rz", "delay", "ecr"],
+    "fake_prague": ["sx", "x", "id", "rz", "delay", "cz"],
+    "fake_almaden": ["u1", "u2", "u3", "id", "cx"],
+    "fake_fractional": ["sx", "x", "rz", "rx", "rzz", "delay", "cx"],
+}
+
+
+@pytest.mark.parametrize("name", GATES)
+@pytest.mark.parametrize("seed", range(6))
+def test_random_isa_circuits_equal_aer(name: str, seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    snapshot = DeviceSnapshot.from_backend(name)
+    layout = [0, 1, 2, 3] if name in ("fake_almaden", "fake_fractional") else [0, 1, 4, 7]
+    layout = layout[: int(rng.integers(1, 5))]
+    compact = snapshot.subset(layout)
+    circuit = QuantumCircuit(len(layout))
+    for _ in range(25):
+        gate = str(rng.choice(GATES[name]))
+        where = [q for n, q in compact.gate_errors if n == gate and not compact.is_dead(n, q)]
+        if not where:
+            continue
+        qubits = list(where[int(rng.integers(len(where)))])
+        angles = rng.uniform(-4, 4, {"u2": 2, "u3": 3, "rz": 1, "rx": 1, "rzz": 1, "u1": 1}.get(gate, 0))
+        if gate == "delay":
+            circuit.delay(float(rng.integers(100, 3000)), qubits[0], unit="ns")
+        elif gate == "rzz":
+            circuit.rzz(abs(float(angles[0])) % 1.5, *qubits)
+        elif gate in ("u1", "u2", "u3"):
+            from qiskit.circuit.library import U1Gate, U2Gate, U3Gate
+
+            circuit.append({"u1": U1Gate, "u2": U2Gate, "u3": U3Gate}[gate](*angles), qubits)
+        else:
+            getattr(circuit, gate)(*angles, *qubits)
+    states = [NoisyEstimator(snapshot, layout, engine=e).state(circuit).data for e in ("compiled", "aer")]
+    assert np.max(np.abs(states[0] - states[1])) < 1e-12
+
+
 @pytest.mark.parametrize("engine", ["compiled", "aer"])
 def test_state_and_energy_equal_the_twin(torino: DeviceSnapshot, engine: str, rng: np.random.Generator) -> None:
     layout = [0, 1, 2]
@@ -261,6 +299,42 @@ def test_wide_circuits_are_reduced_to_light_cones(torino: DeviceSnapshot) -> Non
     small = NoisyEstimator(torino, path[4:10], engine="aer")
     expected = value(small, brick(6), SparsePauliOp.from_sparse_list([("ZZ", [2, 3], 1.0)], 6), [0.7, 0.4])
     assert value(wide, brick(14), single, [0.7, 0.4]) == pytest.approx(expected, abs=1e-7)
+
+
+def test_bases_with_wide_cones_are_measured_in_parts(torino: DeviceSnapshot) -> None:
+    import qalgs.backends.noisy as noisy
+
+    observable = SparsePauliOp.from_sparse_list([("ZZ", [q, q + 1], 1.0) for q in range(7)], 8)
+    path = [0, 1, 2, 3, 4, 5, 6, 7]
+    pub = (brick(8), observable, np.tile([0.7, 0.4], (300, 1)))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(noisy, "COMPILED_LIMIT", 6)
+        estimator = NoisyEstimator(torino, path, seed=2)
+        exact = float(estimator.run([(brick(8), observable, [0.7, 0.4])]).result()[0].data.evs)
+        sampled = estimator.run([pub], shots=40).result()[0]
+    assert sampled.metadata["engine"] == "compiled"
+    assert sampled.metadata["bases"] > 1
+    data = sampled.data
+    error = data.evs.std(ddof=1) / np.sqrt(300)
+    assert abs(data.evs.mean() - exact) < 5 * error
+    assert data.evs.var(ddof=1) == pytest.approx(np.mean(data.stds**2), rel=5 * np.sqrt(2.5 / 300))
+
+
+def test_too_wide_cones_are_refused_or_left_to_trajectories(torino: DeviceSnapshot) -> None:
+    import qalgs.backends.noisy as noisy
+
+    circuit = efficient_su2(3, reps=1)
+    values = np.zeros(circuit.num_parameters)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(noisy, "COMPILED_MOST", 2)
+        patch.setattr(noisy, "COMPILED_LIMIT", 2)
+        with pytest.raises(InvalidInputError, match=r"at most 2 qubits .* got .* of 3 qubits"):
+            NoisyEstimator(torino, [0, 1, 2], engine="compiled").run([(circuit, "ZZZ", values)])
+        with pytest.raises(InvalidInputError, match=r"at most 2 qubits with engine='compiled'"):
+            NoisyEstimator(torino, [0, 1, 2], engine="compiled").run([(circuit, "ZZZ", values)], shots=10)
+        auto = NoisyEstimator(torino, [0, 1, 2], trajectories=20, seed=1)
+        assert auto.run([(circuit, "ZZZ", values)]).result()[0].metadata["engine"] == "aer trajectories"
+        assert auto.run([(circuit, "ZZZ", values)], shots=9).result()[0].metadata["engine"] == "aer trajectories"
 
 
 def brick(n: int) -> QuantumCircuit:
