@@ -1,0 +1,195 @@
+"""Touching jobs under a coherent ZZ coupling, simulated together, because no error factor describes it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from qalgs.errors import invalid
+
+from .chip import Chip
+from .crosstalk import CoherentZZ
+
+if TYPE_CHECKING:
+    from qiskit import QuantumCircuit
+    from qiskit.quantum_info import SparsePauliOp
+
+    from qalgs.backends import DeviceSnapshot
+
+MOST_QUBITS = 12
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Tenant:
+    """One job of a joint simulation.
+
+    Attributes:
+        circuit: ISA circuit of the job on its n qubits, all parameters bound; qubit ``i`` is ``layout[i]``.
+        layout: Physical qubits.
+        observable: H on the circuit's virtual qubits; it follows the circuit's own routing.
+    """
+
+    circuit: QuantumCircuit
+    layout: Sequence[int]
+    observable: SparsePauliOp
+
+
+@dataclass(frozen=True, slots=True)
+class _Event:
+    start: float
+    rank: int
+    qubits: tuple[int, ...]
+    operation: Any
+
+
+def joint_circuit(
+    tenants: Mapping[str, Tenant], snapshot: DeviceSnapshot, model: CoherentZZ
+) -> tuple[QuantumCircuit, tuple[int, ...]]:
+    r"""Merge the jobs into one circuit in which touching qubits couple all the time.
+
+    Every job is scheduled as late as possible, so that all end together. Between two operations on a touching pair
+    that lie :math:`t` apart the pair picks up :math:`R_{ZZ}(\pi \nu t)`, placed right before the later operation
+    (the coupling during an operation follows it: first order in :math:`\nu t`).
+
+    Args:
+        tenants: The jobs by name.
+        snapshot: The device.
+        model: The coupling.
+
+    Returns:
+        The circuit, and the physical qubit behind each of its qubits.
+    """
+    from qiskit import QuantumCircuit
+    from qiskit.circuit.library import UnitaryGate
+
+    chip = Chip.of(snapshot)
+    layouts = {name: tuple(t.layout) for name, t in tenants.items()}
+    order = tuple(q for layout in layouts.values() for q in layout)
+    if len(set(order)) < len(order):
+        raise invalid("tenants", order, "must hold disjoint layouts")
+    place = {q: i for i, q in enumerate(order)}
+    events: list[_Event] = []
+    for tenant in tenants.values():
+        events += _schedule(chip, tenant, len(events))
+    end = 0.0
+    begin = min((e.start for e in events), default=0.0)
+    events.sort(key=lambda e: (e.start, e.rank))
+    merged = QuantumCircuit(len(order))
+    pairs = [(a, b) for _, a, _, b in model.touching(snapshot, layouts)]
+    since = dict.fromkeys(pairs, begin)
+
+    def couple(pair: tuple[int, int], now: float) -> None:
+        angle = math.pi * model.rate * (now - since[pair])
+        since[pair] = now
+        if angle > 0:
+            phases = np.exp(-0.5j * angle * np.array([1, -1, -1, 1]))
+            merged.append(UnitaryGate(np.diag(phases), label="zz_crosstalk"), [place[q] for q in pair])
+
+    for event in events:
+        for pair in pairs:
+            if set(pair) & set(event.qubits):
+                couple(pair, event.start)
+        merged.append(event.operation, [place[q] for q in event.qubits])
+    for pair in pairs:
+        couple(pair, end)
+    return merged, order
+
+
+def joint_expectations(
+    tenants: Mapping[str, Tenant], snapshot: DeviceSnapshot, model: CoherentZZ, *, readout: bool = True
+) -> dict[str, float]:
+    """Return every job's noisy expectation value, exactly, jobs that touch simulated together.
+
+    Args:
+        tenants: The jobs by name.
+        snapshot: The device; its gate and readout errors act as in :class:`~qalgs.backends.NoisyEstimator`.
+        model: The coupling.
+        readout: Whether readout errors count.
+
+    Raises:
+        InvalidInputError: If a group of touching jobs has more than 12 qubits, or a circuit has free parameters.
+    """
+    for name, tenant in tenants.items():
+        if tenant.circuit.num_parameters:
+            raise invalid(f"job {name!r}: circuit", tenant.circuit.num_parameters, "must have no free parameters")
+        if tenant.circuit.num_qubits != len(tuple(tenant.layout)):
+            raise invalid(f"job {name!r}: layout", tuple(tenant.layout), "must have one qubit per circuit qubit")
+    values: dict[str, float] = {}
+    for group in model.coupled(snapshot, {name: t.layout for name, t in tenants.items()}):
+        part = {name: tenants[name] for name in group}
+        total = sum(t.circuit.num_qubits for t in part.values())
+        if total > MOST_QUBITS:
+            names = ", ".join(repr(n) for n in group)
+            raise invalid(
+                f"jobs {names}", total, f"must have at most {MOST_QUBITS} touching qubits", "use a buffer of 1"
+            )
+        values |= _simulate(part, snapshot, model, readout)
+    return {name: values[name] for name in tenants}
+
+
+def _simulate(
+    part: Mapping[str, Tenant], snapshot: DeviceSnapshot, model: CoherentZZ, readout: bool
+) -> dict[str, float]:
+    from qiskit.quantum_info import SparseObservable
+    from qiskit_aer import AerSimulator
+
+    from qalgs.backends.noise import noise_model, readout_flips
+    from qalgs.backends.noise_observables import pauli_expectations, pauli_terms, place, read_out
+
+    circuit, order = joint_circuit(part, snapshot, model)
+    compact = snapshot.subset(order)
+    circuit.save_density_matrix()
+    simulator = AerSimulator(method="density_matrix", noise_model=noise_model(compact))
+    rho = np.asarray(simulator.run(circuit, shots=1).result().data()["density_matrix"])
+    found = {}
+    offset = 0
+    for name, tenant in part.items():
+        n = tenant.circuit.num_qubits
+        layout = tenant.circuit.layout
+        ends = list(range(n)) if layout is None else layout.final_index_layout()
+        terms = pauli_terms(SparseObservable.from_sparse_pauli_op(tenant.observable))
+        terms = place(terms, [offset + e for e in ends])
+        if readout:
+            terms = read_out(terms, readout_flips(compact))
+        paulis = list(terms)
+        found[name] = float(np.dot([terms[p] for p in paulis], pauli_expectations(rho, paulis)))
+        offset += n
+    return found
+
+
+def _schedule(chip: Chip, tenant: Tenant, rank: int) -> list[_Event]:
+    """Start times counted back from the common end at 0, as late as possible."""
+    layout = tuple(tenant.layout)
+    circuit = tenant.circuit
+    free = dict.fromkeys(layout, 0.0)
+    events = []
+    for position, instruction in reversed(list(enumerate(circuit.data))):
+        name = instruction.operation.name
+        qubits = tuple(layout[circuit.find_bit(q).index] for q in instruction.qubits)
+        latest = min(free[q] for q in qubits)
+        if name == "barrier":
+            free.update(dict.fromkeys(qubits, latest))
+            continue
+        start = latest - _seconds(chip, instruction.operation, qubits)
+        free.update(dict.fromkeys(qubits, start))
+        events.append(_Event(start, rank + position, qubits, instruction.operation))
+    return events[::-1]
+
+
+def _seconds(chip: Chip, operation: Any, qubits: tuple[int, ...]) -> float:
+    if operation.name == "delay":
+        scale = {"s": 1.0, "ms": 1e-3, "us": 1e-6, "ns": 1e-9, "dt": chip.dt or 0.0}[operation.unit]
+        return float(operation.duration) * scale
+    if len(qubits) == 1:
+        times = chip.duration_one.get(operation.name)
+        return 0.0 if times is None else float(times[qubits[0]])
+    pairs = chip.duration_two.get(operation.name)
+    if pairs is None:
+        raise invalid(
+            "circuit", operation.name, f"must use gates of {chip.name}", "transpile it to the layout first"
+        )
+    return float(pairs[qubits[0], qubits[1]])
