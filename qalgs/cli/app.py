@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from qalgs.cli import devices, levels, nest
+from qalgs.cli import devices, levels, nest, solve
 
 app = typer.Typer(
     name="qalgs",
@@ -38,3 +38,4 @@ def root(
 devices.register(app)
 levels.register(app)
 nest.register(app)
+solve.register(app)

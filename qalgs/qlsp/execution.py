@@ -125,6 +125,7 @@ class Reading:
         probability_error: Its standard error, 0 if exact.
         shots: Shots spent.
         circuits: Circuits (measurement settings) run.
+        density: With shots, the reconstructed density matrix of the system given the flags, of unit trace.
     """
 
     vector: Vector
@@ -132,6 +133,7 @@ class Reading:
     probability_error: float
     shots: int
     circuits: int
+    density: Vector | None = None
 
 
 class Executor:

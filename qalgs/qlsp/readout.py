@@ -105,11 +105,10 @@ def tomography(executor: Executor, program: Program, rhs: NDArray[np.inexact]) -
         rho[index ^ x, index] += signs * value / count
     if program.real:
         rho = rho.real.astype(np.complex128)
-    weights, vectors = np.linalg.eigh((rho + rho.conj().T) / 2**n / 2)
-    vector = vectors[:, -1] * np.sqrt(probability)
+    rho = (rho + rho.conj().T) / 2**n / 2
+    vector = np.linalg.eigh(rho)[1][:, -1] * np.sqrt(probability)
     error = float(np.sqrt(max(probability * (1 - probability), 1e-12) / shots))
-    del weights
-    return Reading(vector, probability, error, shots, len(settings))
+    return Reading(vector, probability, error, shots, len(settings), rho)
 
 
 def expectation_value(

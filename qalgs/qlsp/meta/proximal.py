@@ -15,13 +15,14 @@ from qalgs.results import Status
 from qalgs.seeds import Seed, root_seed
 
 from ..execution import Executor
+from ..ledger import Ledger
 from ..linear_system import Kind, LinearSystem
 from ..polynomials import check_epsilon
 from ..resources import CostEstimate, SystemModel, model_of
 from ..result import QLSPResult, Step
 from ..solvers.base import Callback, InnerRun, Problem, Solver, Vector, estimate_from, finish, measure
 from ..verify import direction_error, kappa_hat
-from .base import Ledger, quantum_residual, search_line
+from .base import quantum_residual, search_line
 from .starts import Start, resolve
 from .verdict import Decision, certified_ratio, check_eta, decide
 
@@ -252,6 +253,7 @@ class ProximalPoint(Solver):
         total = replace(
             ledger.total(y, ledger.last.status, ledger.last.message, norm_known=norm_known),
             program=ledger.last.program,
+            density=ledger.last.density if len(history) == 1 else None,
             stated_error=float("nan"),
             details={"epsilon_inner": decision.verdict.epsilon_inner, "baseline_queries_A": decision.baseline},
         )
@@ -299,7 +301,7 @@ class ProximalPoint(Solver):
         for _ in range(60):
             middle = float(np.sqrt(low * high))
             low, high = (middle, high) if degree(middle) <= limit else (low, middle)
-        return low * model.kappa
+        return 0.999 * low * model.kappa
 
     def iter_residual(
         self, system: LinearSystem, y0: Vector, eta: float, epsilon: float, executor: Executor, ledger: Ledger

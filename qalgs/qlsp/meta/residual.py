@@ -14,13 +14,14 @@ from qalgs.results import Status
 from qalgs.seeds import Seed, root_seed
 
 from ..execution import Executor
+from ..ledger import Ledger
 from ..linear_system import Kind, LinearSystem
 from ..polynomials import check_epsilon
 from ..resources import CostEstimate, SystemModel, model_of
 from ..result import QLSPResult, Step
 from ..solvers.base import Callback, Problem, Solver, Vector, estimate_from, finish, measure
 from ..verify import direction_error
-from .base import Ledger, direction_errors, quantum_residual, search_line
+from .base import direction_errors, quantum_residual, search_line
 from .proximal import _step, model_of_light
 from .starts import Start, is_cold, resolve
 

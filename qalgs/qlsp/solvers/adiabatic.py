@@ -186,8 +186,8 @@ class DiscreteAdiabatic(InnerSolver):
         reading = executor.read(program, inside.rhs)
         stated = float("nan")
         if self.filtered and reading.probability > 0:
-            # The filter multiplies what is left outside the kernel by at most filter_epsilon; p bounds what is
-            # inside. kept = max(reading.probability / FILTER_PEAK**2, 1e-12)
+            # What is left outside the kernel shrinks by filter_epsilon; p tells how much is inside.
+            kept = max(reading.probability / FILTER_PEAK**2, 1e-12)
             stated = (self.filter_epsilon or epsilon / 2.0) * float(np.sqrt(1.0 / min(1.0, kept)))
         return InnerRun(
             vector=extract(reading.vector),
@@ -200,6 +200,7 @@ class DiscreteAdiabatic(InnerSolver):
             stated_error=stated,
             shots=reading.shots,
             circuits=max(1, reading.circuits),
+            density=reading.density if inside is problem else None,
             program=program if inside is problem else None,
             details={"steps": steps, "filter_degree": program.max_degree - steps},
         )

@@ -77,6 +77,8 @@ class InnerRun:
         program: The program, for observables.
         details: Solver's own numbers.
         queries_A_per_success: Where it is not ``queries_A / probability``.
+        queries_b_per_success: Likewise.
+        density: Density matrix of the state prepared, where tomography has seen it.
     """
 
     vector: Vector
@@ -95,6 +97,15 @@ class InnerRun:
     details: Mapping[str, Any] = field(default_factory=dict)
     queries_A_per_success: float | None = None
     queries_b_per_success: float | None = None
+    density: NDArray[np.complex128] | None = None
+
+    def fidelity(self, state: Vector, reference: Vector) -> float:
+        """Overlap with ``reference``: of the mixed state prepared if it was seen, else of ``state``."""
+        unit = reference / np.linalg.norm(reference)
+        if self.density is not None and self.density.shape == (unit.size, unit.size):
+            return float(np.vdot(unit, self.density @ unit).real)
+        size = float(np.linalg.norm(state))
+        return float(abs(np.vdot(unit, state)) ** 2 / size**2) if size > 0 else 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -360,7 +371,7 @@ def finish(
         norm=size,
         norm_source=norm_source,
         direction_error=total,
-        fidelity=float(abs(np.vdot(state, system.solution)) ** 2 / np.vdot(system.solution, system.solution).real),
+        fidelity=run.fidelity(y, reference),
         error_split=split,
         stated_error=run.stated_error,
         success_probability=run.probability,
@@ -404,8 +415,8 @@ def _warn_of_kappa(system: LinearSystem, run: InnerRun, best: Vector) -> None:
     expected = run.stated_error if np.isfinite(run.stated_error) else 0.0
     if left > expected:
         warnings.warn(
-            f"residual must fall below {expected:.2g}, got {left:.2g}: kappa is underestimated ({system.kappa:.4g} "
-            f"was used, about {system.kappa_found:.4g} is needed)",
+            f"residual must fall below {expected:.2g}, got {left:.2g}: kappa is underestimated "
+            f"({system.kappa:.4g} was used, about {system.kappa_found:.4g} is needed)",
             QalgsWarning,
             stacklevel=4,
         )

@@ -72,6 +72,7 @@ class ChebyshevLCU(InnerSolver):
             stated_error=float("nan") if self.terms is not None else epsilon,
             shots=reading.shots,
             circuits=max(1, reading.circuits),
+            density=reading.density if inside is problem else None,
             program=program if inside is problem else None,
             details={"terms": 2**m, "weight": program.scale},
         )

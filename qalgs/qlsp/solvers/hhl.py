@@ -44,7 +44,7 @@ class HHL(InnerSolver):
             raise invalid("clock", self.clock, f"must be between 2 and {MAX_CLOCK}")
 
     def clock_qubits(self, kappa: float, epsilon: float) -> tuple[int, float]:
-        """Return the clock size and the error stated for it (the best available if ``epsilon`` is out of reach)."""
+        """Return the clock size and the error stated for it."""
         if self.clock is not None:
             return self.clock, _uniform_error(self.clock, kappa)
         for m in range(3, MAX_CLOCK + 1):
@@ -88,6 +88,7 @@ class HHL(InnerSolver):
             stated_error=error,
             shots=reading.shots,
             circuits=max(1, reading.circuits),
+            density=reading.density if inside is problem else None,
             program=program if inside is problem else None,
             details={"clock": m},
         )
@@ -121,8 +122,7 @@ class HHL(InnerSolver):
             for _ in range(2**digit):
                 circuit.append(gates[1], [*range(n), control])
         circuit.compose(window.inverse(), clock, inplace=True)
-        program = Program(circuit, n, rhs.template, _best_scale(m, problem.kappa), 2 * (2**m - 1), problem.real)
-        return program
+        return Program(circuit, n, rhs.template, _best_scale(m, problem.kappa), 2 * (2**m - 1), problem.real)
 
 
 def _span(m: int) -> float:
@@ -136,7 +136,7 @@ def _window(m: int) -> NDArray[np.float64]:
 
 
 def _rotation(m: int, kappa: float) -> NDArray[np.float64]:
-    """``C/lambda_k`` for each clock value, and ``lambda_k``-linear inside half the gap, where nothing should be."""
+    """``C/lambda_k`` for each clock value; linear inside half the gap, where nothing should be."""
     k = np.arange(2**m)
     value = np.where(k < 2 ** (m - 1), k, k - 2**m) / (2**m * _span(m))
     low = 0.5 / kappa

@@ -176,6 +176,7 @@ class KernelReflection(InnerSolver):
             stated_error=0.8 * epsilon * PEAK_REFLECTION / amplitude,
             shots=shots + reading.shots,
             circuits=circuits + max(1, reading.circuits),
+            density=reading.density,
             program=program,
             details={"t": t, "norm_estimate": found, "norm_queries_A": queries_a},
             queries_A_per_success=queries_a + program.queries["U_A"] / p,

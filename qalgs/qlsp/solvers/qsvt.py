@@ -103,6 +103,7 @@ class QSVTInversion(InnerSolver):
             stated_error=series_error,
             shots=reading.shots,
             circuits=max(1, reading.circuits),
+            density=reading.density,
             program=program,
             details={"scale": program.scale, "phase_residual": program.cache["phases"].residual},
         )
