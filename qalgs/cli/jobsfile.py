@@ -6,7 +6,7 @@ import functools
 import operator
 import re
 import tomllib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -17,6 +17,7 @@ from qalgs.errors import InfeasibleError, InvalidInputError, QalgsError
 
 if TYPE_CHECKING:
     from qalgs.nest import Campaign, Job, QubitWalk, Schedule, Strategy
+    from qalgs.nest.space_time_plan import Plan
     from qalgs.optimizers import Optimizer
 
 Level = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)] | str
@@ -79,6 +80,15 @@ class ConvergenceTable(Strict):
     stop: bool = False
 
 
+class PlanTable(Strict):
+    """A joint plan in space and time; without it, all jobs run their cycles side by side."""
+
+    fidelity: Annotated[float, Field(gt=0, le=1, allow_inf_nan=False)] = 0.97
+    planner: Literal["greedy", "cpsat", "stagger"] = "greedy"
+    jumps: bool = True
+    time_limit: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 60.0
+
+
 class RatesTable(Strict):
     """What machine time costs."""
 
@@ -96,6 +106,7 @@ class _Head(Strict):
     walk: WalkTable = WalkTable()
     convergence: ConvergenceTable = ConvergenceTable()
     rates: RatesTable = RatesTable()
+    plan: PlanTable | None = None
     job: list[Any] = Field(min_length=1)
 
 
@@ -121,6 +132,17 @@ class JobsFile:
     def seed(self) -> int:
         """Root seed."""
         return self.head.campaign.seed
+
+    def on(self, device: str) -> JobsFile:
+        """Return the same jobs on another device."""
+        head = self.head.model_copy(update={"device": self.head.device.model_copy(update={"name": device})})
+        return replace(self, head=head)
+
+    def planned(self) -> JobsFile:
+        """Return the same jobs with a joint plan, if the file has none."""
+        if self.head.plan is not None:
+            return self
+        return replace(self, head=self.head.model_copy(update={"plan": PlanTable()}))
 
     def schedule(self, cycles: int | None = None) -> Schedule:
         """Return the fidelity schedule; ``cycles`` wins over the file's."""
@@ -168,6 +190,8 @@ class JobsFile:
             try:
                 problem = model.problem(self.folder)
                 own = strategy or model.strategy
+                if own is None and model.cycles is not None:
+                    own = self.head.campaign.strategy
                 made.append(
                     Job(
                         model.id,
@@ -198,7 +222,7 @@ class JobsFile:
         ledger: Any = None,
         n_jobs: int = 1,
         jobs: list[Job] | None = None,
-        **options: Any,
+        plan: Any = None,
     ) -> Campaign:
         """Build the campaign; nothing is written.
 
@@ -209,15 +233,16 @@ class JobsFile:
             ledger: As in :class:`Campaign`.
             n_jobs: Threads.
             jobs: The jobs, if they are built already.
-            options: Further arguments of :class:`Campaign`.
+            plan: Their joint plan, if it is made already; made here if the file has a ``[plan]``.
         """
         from qalgs.nest import Campaign
 
         head = self.head
         defaults = head.campaign
+        made = self.jobs(fast=fast, strategy=strategy) if jobs is None else jobs
         try:
             return Campaign(
-                self.jobs(fast=fast, strategy=strategy) if jobs is None else jobs,
+                made,
                 head.device.name,
                 strategy=self.strategy(strategy),
                 **self.settings(fast=fast),
@@ -225,12 +250,41 @@ class JobsFile:
                 ledger=ledger,
                 executor=self._executor(),
                 n_jobs=n_jobs,
-                **options,
+                plan=self.plan(made, fast=fast) if plan is None and head.plan is not None else plan,
             )
         except (QalgsError, TypeError) as error:
             if str(error).startswith(str(self.path)):
                 raise
             raise type(error)(f"{self.path}: {error}") from error
+
+    def plan(self, jobs: list[Job], *, fast: bool = False) -> Plan:
+        """Return the joint space-time plan of the jobs under the file's ``[plan]``, or the defaults.
+
+        Args:
+            jobs: The jobs.
+            fast: Plan for the cut-down evaluations and shots.
+        """
+        from qalgs.backends import DeviceSnapshot
+        from qalgs.nest.costs import CostModel
+        from qalgs.nest.space_time import plan
+
+        table = self.head.plan or PlanTable()
+        settings = self.settings(fast=fast)
+        return plan(
+            jobs,
+            DeviceSnapshot.from_backend(self.head.device.name),
+            self.head.device.buffer,
+            settings["crosstalk"],
+            fidelity=table.fidelity,
+            schedule=self.schedule(),
+            planner=table.planner,
+            jumps=table.jumps,
+            cost=CostModel(rates=settings["rates"], shots=settings["shots"], evaluations=settings["evaluations"]),
+            time_limit=table.time_limit,
+            # Polishing stops by the clock; without it the plan depends on the seed alone and a run can be resumed.
+            polish=0.0,
+            seed=self.seed,
+        )
 
     def settings(self, *, fast: bool = False) -> dict[str, Any]:
         """Return the arguments that campaigns and the cells of a study share.

@@ -40,6 +40,7 @@ def run(
     fast: Fast = False,
     strategy: Annotated[str | None, typer.Option("--strategy", help="Another strategy for all jobs.")] = None,
     seed: Annotated[int | None, typer.Option("--seed", min=0, help="Another root seed.")] = None,
+    plan: Annotated[bool, typer.Option("--plan", help="Stagger the jobs by a joint space-time plan.")] = False,
     workers: Workers = 1,
     plots: Plots = "svg",
     as_json: AsJson = False,
@@ -51,7 +52,7 @@ def run(
     from qalgs.errors import LedgerError
 
     check_writable(out)
-    settings = {"fast": fast or _environment_fast(), "strategy": strategy, "seed": seed}
+    settings = {"fast": fast or environment_fast(), "strategy": strategy, "seed": seed, "plan": plan}
     if resume and not (out / LEDGER).is_file():
         raise LedgerError(f"{out} holds no run to resume; leave out --resume to start one")
     _execute(load_jobs(file), out, settings, workers=workers, plots=plots, as_json=as_json, quiet=quiet)
@@ -68,7 +69,8 @@ def resume(
     _execute(file, folder, settings, workers=workers, plots=plots, as_json=as_json, quiet=quiet)
 
 
-def _environment_fast() -> bool:
+def environment_fast() -> bool:
+    """Whether QALGS_FAST asks for smoke tests."""
     import os
 
     return os.environ.get("QALGS_FAST", "") not in ("", "0")
@@ -95,14 +97,17 @@ def _execute(
     if workers == 0 or workers < -1:
         raise invalid("--workers", workers, "must be positive, or -1 for all cores")
     options: dict[str, Any] = {k: settings.get(k) for k in ("fast", "strategy", "seed")}
-    campaign = file.campaign(**options, n_jobs=workers)
+    source = file.planned() if settings.get("plan") else file
+    campaign = source.campaign(**options, n_jobs=workers)
     campaign.steps  # noqa: B018  what cannot be placed is refused before anything is written
     with opened(out):
         if (out / JOBS).exists() or (out / LEDGER).exists():
             with Ledger(out / LEDGER) as ledger:
                 ledger.open_campaign(campaign.spec, versions(), alone=True)
-        remember(out, file, options)
-        campaign = file.campaign(**options, n_jobs=workers, ledger=out / LEDGER, jobs=list(campaign.jobs))
+        remember(out, file, {**options, "plan": bool(settings.get("plan"))})
+        campaign = source.campaign(
+            **options, n_jobs=workers, ledger=out / LEDGER, jobs=list(campaign.jobs), plan=campaign.plan
+        )
         with (
             interruptible(f"qalgs nest resume {out}"),
             CampaignProgress(quiet=quiet) as progress,
@@ -177,7 +182,7 @@ def console() -> Any:
 
 def register(app: typer.Typer) -> None:
     """Add the group to the tree of commands."""
-    for name in ("nest_plan", "nest_report"):
+    for name in ("nest_plan", "nest_report", "nest_batch"):
         if find_spec(f"qalgs.cli.{name}") is not None:
             import_module(f"qalgs.cli.{name}").register(nest_app)
     import_module("qalgs.cli.nest_compare").register(nest_app)

@@ -45,12 +45,14 @@ def compare(
     From a jobs file, all strategies run with all seeds. From folders of runs, each run is read, and the control
     and the baseline are run with the same file and seed.
     """
+    from qalgs.cli.nest import environment_fast
+
     cells = []
     for path in paths:
         if path.is_dir():
             cells += _from_folder(path)
         else:
-            cells += _from_file(path, strategies, seeds, fast or _environment_fast())
+            cells += _from_file(path, strategies, seeds, fast or environment_fast())
     _finish(_unique(cells), out, workers=workers, as_json=as_json, quiet=quiet)
 
 
@@ -73,10 +75,11 @@ def study(
 ) -> None:
     """Run strategies x devices x jobs x seeds, resumable, and print the table with all intervals."""
     from qalgs.cli.jobsfile import load_jobs
+    from qalgs.cli.nest import environment_fast
 
     names = [name.strip() for name in devices.split(",") if name.strip()]
     cells: list[Cell] = []
-    quick = fast or _environment_fast()
+    quick = fast or environment_fast()
     for path in paths:
         file = load_jobs(path)
         for device in names:
@@ -88,12 +91,6 @@ def register(app: typer.Typer) -> None:
     """Add the commands to the group."""
     app.command()(compare)
     app.command()(study)
-
-
-def _environment_fast() -> bool:
-    import os
-
-    return os.environ.get("QALGS_FAST", "") not in ("", "0")
 
 
 def _names(strategies: str) -> list[str]:
@@ -182,6 +179,43 @@ def _unique(cells: list[Cell]) -> list[Cell]:
     return list(kept.values())
 
 
+def run_study(
+    cells: list[Cell],
+    out: Path | None,
+    *,
+    workers: int,
+    quiet: bool,
+    cluster: str | None = None,
+    check: bool = True,
+) -> StudyResult:
+    """Run cells with progress, and keep them in ``out`` if that is given.
+
+    Args:
+        cells: The campaigns.
+        out: Folder for the ledger.
+        workers: Worker processes.
+        quiet: Show no progress.
+        cluster: A Dask scheduler.
+        check: Place every distinct campaign first, so that what does not fit is refused before any work.
+    """
+    from qalgs.cli.nest import interruptible
+    from qalgs.cli.runfolder import check_writable, opened
+    from qalgs.nest import Ledger
+    from qalgs.nest.study import Study
+
+    study = Study(cells=tuple(cells))
+    if check:
+        for cell in {(c.device, tuple(j.name for j in c.jobs), c.strategy.name): c for c in cells}.values():
+            cell.campaign(cached=True).steps  # noqa: B018
+    progress = _Progress(quiet)
+    if out is None:
+        with interruptible("the same command and --out"):
+            return study.run(n_jobs=workers, backend=cluster, callback=progress)
+    check_writable(out)
+    with opened(out), interruptible("the same command"), Ledger(out / LEDGER) as ledger:
+        return study.run(ledger=ledger, n_jobs=workers, backend=cluster, callback=progress)
+
+
 def _finish(
     cells: list[Cell],
     out: Path | None,
@@ -191,23 +225,9 @@ def _finish(
     quiet: bool,
     cluster: str | None = None,
 ) -> None:
-    from qalgs.cli.nest import interruptible
-    from qalgs.cli.runfolder import check_writable, opened
-    from qalgs.nest import Ledger
-    from qalgs.nest.study import Study
-
-    study = Study(cells=tuple(cells))
-    for cell in {(c.device, tuple(j.name for j in c.jobs), c.strategy.name): c for c in cells}.values():
-        cell.campaign(cached=True).steps  # noqa: B018  what cannot be placed is refused before any work
-    progress = _Progress(quiet)
-    if out is None:
-        result = study.run(n_jobs=workers, backend=cluster, callback=progress)
-    else:
-        check_writable(out)
-        with opened(out):
-            with interruptible("the same command"), Ledger(out / LEDGER) as ledger:
-                result = study.run(ledger=ledger, n_jobs=workers, backend=cluster, callback=progress)
-            _write(out, result)
+    result = run_study(cells, out, workers=workers, quiet=quiet, cluster=cluster)
+    if out is not None:
+        write_study(out, result)
     if as_json:
         import json
 
@@ -221,7 +241,8 @@ def _finish(
         print(f"wrote {out / 'table.json'}, table.csv and report.html")
 
 
-def _write(out: Path, result: StudyResult) -> None:
+def write_study(out: Path, result: StudyResult) -> None:
+    """Write table and report of a study into its folder."""
     import json
 
     from qalgs.cli.runfolder import as_csv

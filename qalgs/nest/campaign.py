@@ -1,9 +1,10 @@
 """A campaign: co-located jobs trained cycle by cycle on one chip, every evaluation in the ledger before it counts.
 
 :meth:`Campaign.iter_run` is the one loop; :meth:`Campaign.run` collects its events, the command line prints them.
-All jobs run their cycle c at the same time, on layouts that keep the buffer, and one *step* evaluates the next
-points of all of them in one submission. Randomness belongs to (job, cycle, evaluation), so neither the number of
-workers nor an interruption can change a number.
+In each *slot* some jobs run one of their cycles at the same time, on layouts that keep the buffer, and one *step*
+evaluates the next points of all of them in one submission. Without a plan, slot c holds cycle c of every job; a
+joint space-time :func:`~qalgs.nest.space_time.plan` staggers them. Randomness belongs to (job, cycle, evaluation),
+so neither the number of workers nor an interruption can change a number.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
+from dataclasses import replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -19,7 +21,7 @@ from qalgs.optimizers import COBYLA, Optimizer
 from qalgs.results import versions
 from qalgs.seeds import Seed, root_seed
 
-from .campaign_maps import Tenant, requests_of, settle
+from .campaign_maps import Tenant, check_plan, planned_steps, requests_of, settle
 from .chip import Chip
 from .convergence import Convergence
 from .events import CampaignFinished, CampaignStarted, CycleFinished, CycleStarted, Evaluated, Event
@@ -31,7 +33,7 @@ from .regions import check_buffer
 from .requests import Request as Tenancy
 from .result import CampaignResult, collect
 from .schedules import Flat
-from .strategies import Nest, Strategy, make_strategy
+from .strategies import Nest, Scheduled, Strategy, make_strategy, with_cycles
 from .trainee import Settled, Trainee
 from .usage import Rates
 from .walk import WalkStep
@@ -41,6 +43,8 @@ if TYPE_CHECKING:
 
     from qalgs.backends import DeviceSnapshot
 
+    from .space_time_plan import Plan
+
 
 class Campaign:
     """Jobs, a device, a strategy and a seed.
@@ -48,7 +52,7 @@ class Campaign:
     Args:
         jobs: The jobs; their own strategy, optimiser, cycles, evaluations and shots win over the campaign's.
         snapshot: The device: a snapshot, a backend, or a name for :func:`qalgs.backends.load_backend`. May be left
-            out when the strategy's walk has a catalogue (its device then) or an executor brings one.
+            out when the executor has a backend.
         strategy: Map and optimiser schedules, :func:`Nest` by default, or a name.
         optimizer: The minimiser with its step schedule.
         shots: Shots per measurement basis and evaluation; 0 is exact.
@@ -60,6 +64,8 @@ class Campaign:
         seed: Root seed.
         ledger: The ledger or its path; None keeps it in memory.
         executor: Where evaluations come from; local noise simulation by default.
+        plan: A joint space-time plan of these jobs on this device: it then decides slots, cycles and layouts, and
+            strategies only how the optimiser is restarted.
         catalogues: Ready layout catalogues by job name.
         n_jobs: Threads for the evaluations of one step; the numbers do not depend on it.
 
@@ -87,6 +93,7 @@ class Campaign:
         seed: Seed = None,
         ledger: Ledger | str | os.PathLike[str] | None = None,
         executor: Executor | None = None,
+        plan: Plan | None = None,
         catalogues: Mapping[str, LayoutCatalogue] | None = None,
         n_jobs: int | None = 1,
     ) -> None:
@@ -107,7 +114,10 @@ class Campaign:
         self.convergence = convergence or Convergence()
         self.rates = rates or Rates()
         self.seed = root_seed(seed)
-        self.snapshot = _device(snapshot, self.strategy)
+        self.snapshot = _device(snapshot, executor)
+        self.plan = plan
+        if plan is not None:
+            check_plan(plan, [job.name for job in self.jobs], self.snapshot.name, self.buffer)
         self._ledger = ledger
         self._catalogues = catalogues
         self._executor = executor
@@ -117,12 +127,10 @@ class Campaign:
     def _settle(self, job: Job) -> Settled:
         strategy = job.strategy or self.strategy
         cycles = job.cycles or strategy.length
-        fixed = strategy.maps.cycles
-        if fixed is not None and cycles != fixed:
-            from .strategies import Scheduled, with_cycles
-
-            if isinstance(strategy.maps, Scheduled):
-                with_cycles(strategy.maps.schedule, cycles)
+        if self.plan is not None:
+            cycles = len(self.plan.of(job.name))
+        elif isinstance(strategy.maps, Scheduled):
+            with_cycles(strategy.maps.schedule, cycles)
         optimizer = job.optimizer or self.optimizer
         if optimizer.needs_gradient and (job.shots if job.shots is not None else self.shots):
             raise invalid(
@@ -157,12 +165,24 @@ class Campaign:
     @cached_property
     def tenancies(self) -> list[Tenancy]:
         """The jobs with their layout catalogues and targets."""
+        if self.plan is not None:
+            known = {request.name: request for request in self.plan.requests}
+            return [known[job.name] for job in self.jobs]
         return requests_of(self.tenants, self.snapshot, self.seed, self._catalogues)
 
     @cached_property
     def steps(self) -> list[list[WalkStep]]:
         """The layouts by job and cycle; a pure function of the campaign."""
+        if self.plan is not None:
+            return [planned_steps(self.plan, job.name) for job in self.jobs]
         return settle(self.tenants, self.tenancies, Chip.of(self.snapshot), self.buffer, self.seed)
+
+    @cached_property
+    def slots(self) -> list[list[int]]:
+        """The slot by job and cycle."""
+        if self.plan is not None:
+            return [[a.slot for a in self.plan.of(job.name)] for job in self.jobs]
+        return [list(range(s.cycles)) for s in self.settled]
 
     @cached_property
     def executor(self) -> Executor:
@@ -183,6 +203,7 @@ class Campaign:
             "stop": [self.convergence.window, self.convergence.tolerance, self.convergence.least]
             if self.convergence.stop
             else None,
+            "plan": None if self.plan is None else [[s, list(map(list, m))] for s, m in self._planned()],
             "jobs": [
                 {
                     **s.job.describe(),
@@ -193,6 +214,9 @@ class Campaign:
                 for s in self.settled
             ],
         }
+
+    def _planned(self) -> list[tuple[list[int], list[tuple[int, ...]]]]:
+        return [(s, [tuple(w.layout) for w in steps]) for s, steps in zip(self.slots, self.steps, strict=True)]
 
     @property
     def budget(self) -> int:
@@ -243,20 +267,25 @@ class Campaign:
                 recorded=ledger.count(campaign),
             )
             done = 0
-            for cycle in range(max(s.cycles for s in self.settled)):
-                active = [t for t in trainees if cycle < t.settled.cycles]
-                yield from self._begin(active, cycle, ledger, campaign)
-                for events in self._cycle(active, cycle, ledger, campaign):
+            for slot in range(max(last for slots in self.slots for last in slots) + 1):
+                active = [
+                    (t, slots.index(slot)) for t, slots in zip(trainees, self.slots, strict=True) if slot in slots
+                ]
+                yield from self._begin(active, slot, ledger, campaign)
+                for events in self._slot([t for t, _ in active], slot, ledger, campaign):
                     for event in events:
                         done += 1
-                        yield _numbered(event, done)
-                yield from self._finish(active, cycle)
+                        yield replace(event, done=done)
+                yield from self._finish([t for t, _ in active])
             yield CampaignFinished(result=collect(self, ledger, campaign))
 
-    def _begin(self, active: Sequence[Trainee], cycle: int, ledger: Ledger, campaign: str) -> Iterator[Event]:
-        for trainee in active:
+    def _begin(
+        self, active: Sequence[tuple[Trainee, int]], slot: int, ledger: Ledger, campaign: str
+    ) -> Iterator[Event]:
+        for trainee, cycle in active:
             step = trainee.begin(cycle, ledger.evaluations(campaign, trainee.name, cycle))
             entry = {"layout": list(step.layout), "target": step.target, "esp": step.esp, "move": step.kind}
+            entry |= {"slot": slot} if slot != cycle else {}
             ledger.record_cycle(campaign, trainee.name, cycle, entry)
             yield CycleStarted(
                 job=trainee.name,
@@ -268,11 +297,11 @@ class Campaign:
                 move=step.kind,
             )
 
-    def _cycle(
-        self, active: Sequence[Trainee], cycle: int, ledger: Ledger, campaign: str
+    def _slot(
+        self, active: Sequence[Trainee], slot: int, ledger: Ledger, campaign: str
     ) -> Iterator[list[Evaluated]]:
-        """Yield the events of each step of the cycle, all of them recorded."""
-        layouts = {t.name: tuple(t.steps[cycle].layout) for t in active}
+        """Yield the events of each step of the slot, all of them recorded."""
+        layouts = {t.name: tuple(t.steps[t.cycle].layout) for t in active}
         step = 0
         while wanting := [t for t in active if t.wants]:
             asked: list[tuple[Trainee, list[Request], list[Reading | None]]] = []
@@ -283,7 +312,7 @@ class Campaign:
             missing = [
                 q for _, requests, found in asked for q, r in zip(requests, found, strict=True) if r is None
             ]
-            fresh = self._evaluate(missing, f"{cycle}/{step}", ledger, campaign)
+            fresh = self._evaluate(missing, f"{slot}/{step}", ledger, campaign)
             yield [event for part in asked for event in self._take(*part, fresh)]
             step += 1
 
@@ -336,12 +365,12 @@ class Campaign:
             for q, r, old in zip(requests, readings, found, strict=True)
         ]
 
-    def _finish(self, active: Sequence[Trainee], cycle: int) -> Iterator[Event]:
+    def _finish(self, active: Sequence[Trainee]) -> Iterator[Event]:
         for trainee in active:
             outcome = trainee.finish()
             yield CycleFinished(
                 job=trainee.name,
-                cycle=cycle,
+                cycle=trainee.cycle,
                 evaluations=len(outcome.values),
                 best_value=outcome.best_value if outcome.values else None,
                 best_point=outcome.best_point,
@@ -349,15 +378,11 @@ class Campaign:
             )
 
 
-def _numbered(event: Evaluated, done: int) -> Evaluated:
-    from dataclasses import replace
-
-    return replace(event, done=done)
-
-
-def _device(given: Any, strategy: Strategy) -> DeviceSnapshot:
+def _device(given: Any, executor: Executor | None) -> DeviceSnapshot:
     from qalgs.backends import DeviceSnapshot
 
+    if given is None:
+        given = getattr(executor, "backend", None)
     if isinstance(given, DeviceSnapshot):
         return given
     if given is None:

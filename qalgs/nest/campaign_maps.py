@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from qalgs.errors import InfeasibleError
+from qalgs.errors import InfeasibleError, invalid
 from qalgs.seeds import keyed
 
 from .chip import Bools, Chip
@@ -28,6 +28,8 @@ if TYPE_CHECKING:
     from qiskit.quantum_info import SparsePauliOp
 
     from qalgs.backends import DeviceSnapshot
+
+    from .space_time_plan import Plan
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -114,3 +116,38 @@ def _move(tenant: Tenant, request: Request, cycle: int, allowed: Bools, past: Wa
             raise InfeasibleError(f"job {tenant.name!r}, cycle {cycle + 1}: {error}") from error
     layout = catalogue.nearest(target, allowed)
     return record(cycle, past.layout, layout, target, len(set(layout) - set(past.layout)) > 1)
+
+
+def planned_steps(plan: Plan, job: str) -> list[WalkStep]:
+    """Return what a joint plan decided for one job, by cycle."""
+    steps: list[WalkStep] = []
+    for a in plan.of(job):
+        kind = "start" if not steps else "jump" if a.jump else "move" if a.reassigned else "stay"
+        steps.append(
+            WalkStep(
+                cycle=a.cycle,
+                layout=a.layout,
+                esp=a.esp,
+                target=a.floor,
+                moved=tuple(a.moved) if steps else tuple(sorted(a.layout)),
+                reassigned=tuple(a.reassigned),
+                jump=a.jump,
+                kind=kind,
+            )
+        )
+    return steps
+
+
+def check_plan(plan: Plan, jobs: Sequence[str], device: str, buffer: int) -> None:
+    """Refuse a plan of other jobs, of another device or with a smaller buffer.
+
+    Raises:
+        InvalidInputError: If the plan does not fit the campaign.
+    """
+    planned = sorted(request.name for request in plan.requests)
+    if planned != sorted(jobs):
+        raise invalid("plan", planned, f"must plan the jobs {sorted(jobs)}", "plan them anew")
+    if plan.device != device:
+        raise invalid("plan", plan.device, f"must be for {device}", "plan the jobs on this device")
+    if plan.buffer < buffer:
+        raise invalid("plan.buffer", plan.buffer, f"must be at least the campaign's buffer {buffer}")

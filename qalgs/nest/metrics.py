@@ -8,7 +8,7 @@ reported θ.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -117,6 +117,16 @@ def lowest_eigenvalue(job: Job) -> float | None:
     matrix = op.to_matrix(sparse=True)
     start = keyed(0, "lanczos", job.num_qubits).normal(size=matrix.shape[0])
     return float(eigsh(matrix, k=1, which="SA", v0=start, return_eigenvectors=False)[0])
+
+
+def spectral_width(job: Job) -> float:
+    """Return the distance of the outermost eigenvalues; beyond :data:`EXACT_LIMIT` an upper bound."""
+    low = lowest_eigenvalue(job)
+    if low is None:
+        return 2 * job.spectral_range
+    high = lowest_eigenvalue(replace(job, observable=-job.observable))
+    assert high is not None
+    return -high - low
 
 
 def _diagonal(op: object) -> Array:

@@ -78,12 +78,14 @@ def plot_energy(result: CampaignResult, job: str | None = None, ax: Axes | None 
     return axes
 
 
-def plot_chip(result: CampaignResult, cycle: int = 0, ax: Axes | None = None) -> Axes:
-    """Draw who sits where in one cycle."""
+def plot_chip(result: CampaignResult, slot: int = 0, ax: Axes | None = None) -> Axes:
+    """Draw who sits where in one slot."""
     from .charts import chip_map
 
-    layouts = {_plain(name): layout for name, layout in result.layouts(cycle).items()}
-    return chip_map(result.chip, layouts, ax=_axes(ax, 9, 6), title=f"{result.device}, cycle {cycle + 1}")
+    layouts = {_plain(name): layout for name, layout in result.layouts(slot).items()}
+    return chip_map(
+        result.chip, layouts, ax=_axes(ax, 9, 6), title=f"{result.device}, slot {slot + 1} of {result.slots}"
+    )
 
 
 def plot_usage(result: CampaignResult, ax: Axes | None = None) -> Axes:
@@ -92,7 +94,7 @@ def plot_usage(result: CampaignResult, ax: Axes | None = None) -> Axes:
     spans = {cycle: (start, end) for cycle, start, end in result.usage.spans}
     for row, job in enumerate(result.jobs):
         for c in job.cycles:
-            start, end = spans[c.cycle]
+            start, end = spans[c.slot]
             axes.barh(
                 row, end - start, left=start, color=f"C{row % 10}", alpha=0.25 + 0.75 * c.esp, edgecolor="white"
             )
@@ -121,6 +123,6 @@ def figures(result: CampaignResult) -> dict[str, Callable[[], Figure]]:
     }
     for i, job in enumerate(result.jobs):
         found[f"energy-{i + 1}"] = figure(lambda name=job.name: plot_energy(result, name))  # type: ignore[misc]
-    for cycle in range(result.cycles):
-        found[f"chip-{cycle + 1}"] = figure(lambda c=cycle: plot_chip(result, c))  # type: ignore[misc]
+    for slot in range(result.slots):
+        found[f"chip-{slot + 1}"] = figure(lambda s=slot: plot_chip(result, s))  # type: ignore[misc]
     return found

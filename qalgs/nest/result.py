@@ -29,6 +29,7 @@ class CycleResult(Result):
 
     Attributes:
         cycle: From 0.
+        slot: When it ran, from 0; the cycle itself unless a joint plan staggered the jobs.
         layout: Physical qubit by logical qubit.
         target: ESP asked for.
         esp: ESP achieved.
@@ -41,6 +42,7 @@ class CycleResult(Result):
     """
 
     cycle: int
+    slot: int
     layout: tuple[int, ...]
     target: float
     esp: float
@@ -168,6 +170,11 @@ class CampaignResult(Result):
         """Cycles of the longest job."""
         return max(len(job.cycles) for job in self.jobs)
 
+    @property
+    def slots(self) -> int:
+        """Slots of the campaign."""
+        return max(c.slot for job in self.jobs for c in job.cycles) + 1
+
     def __getitem__(self, name: str) -> JobResult:
         """Return a job by name."""
         for job in self.jobs:
@@ -175,9 +182,9 @@ class CampaignResult(Result):
                 return job
         raise KeyError(name)
 
-    def layouts(self, cycle: int) -> dict[str, tuple[int, ...]]:
-        """Return the layouts of one cycle by job."""
-        return {j.name: j.cycles[cycle].layout for j in self.jobs if cycle < len(j.cycles)}
+    def layouts(self, slot: int) -> dict[str, tuple[int, ...]]:
+        """Return the layouts of one slot by job."""
+        return {j.name: c.layout for j in self.jobs for c in j.cycles if c.slot == slot}
 
     def table(self) -> list[dict[str, Any]]:
         """Return one flat line per job."""
@@ -196,11 +203,11 @@ class CampaignResult(Result):
 
         return plot_energy(self, job, ax)
 
-    def plot_chip(self, cycle: int = 0, ax: Axes | None = None) -> Axes:
-        """Draw who sits where in one cycle."""
+    def plot_chip(self, slot: int = 0, ax: Axes | None = None) -> Axes:
+        """Draw who sits where in one slot."""
         from .plots import plot_chip
 
-        return plot_chip(self, cycle, ax)
+        return plot_chip(self, slot, ax)
 
 
 def collect(campaign: Campaign, ledger: Ledger, identity: str) -> CampaignResult:
@@ -215,7 +222,9 @@ def collect(campaign: Campaign, ledger: Ledger, identity: str) -> CampaignResult
     per_job: dict[str, list[Evaluation]] = {job.name: [] for job in campaign.jobs}
     for evaluation in ledger.evaluations(identity):
         per_job[evaluation.job].append(evaluation)
-    for settled, steps, request in zip(campaign.settled, campaign.steps, campaign.tenancies, strict=True):
+    for settled, steps, slots, request in zip(
+        campaign.settled, campaign.steps, campaign.slots, campaign.tenancies, strict=True
+    ):
         made = per_job[settled.job.name]
         values, stds = np.array([e.value for e in made]), np.array([e.std for e in made])
         lowest = int(np.argmin(values))
@@ -225,6 +234,7 @@ def collect(campaign: Campaign, ledger: Ledger, identity: str) -> CampaignResult
             rows.append(
                 CycleResult(
                     cycle=step.cycle,
+                    slot=slots[step.cycle],
                     layout=tuple(step.layout),
                     target=step.target,
                     esp=step.esp,

@@ -25,7 +25,7 @@ from .executor import Crosstalk
 from .jobs import Job
 from .layouts import LayoutCatalogue
 from .ledger import Ledger, content_hash
-from .metrics import progress_of
+from .metrics import progress_of, spectral_width
 from .report_data import report_data
 from .requests import structure
 from .strategies import CONTROL, Strategy
@@ -35,7 +35,9 @@ from .usage import Rates, duration_of
 if TYPE_CHECKING:
     from qalgs.backends import DeviceSnapshot
 
-PAYLOAD = 1
+    from .space_time_plan import Plan
+
+PAYLOAD = 2
 """Raised when the content of a stored cell changes."""
 
 
@@ -56,6 +58,8 @@ class Cell:
         convergence: As in :class:`Campaign`.
         rates: As in :class:`Campaign`.
         ledger: A ledger that may hold the campaign already.
+        plan: A joint space-time plan of the jobs.
+        label: Name of the cell's strategy in tables; the strategy's own by default.
     """
 
     device: str | DeviceSnapshot
@@ -70,6 +74,13 @@ class Cell:
     convergence: Convergence | None = None
     rates: Rates | None = None
     ledger: str | os.PathLike[str] | None = None
+    plan: Plan | None = None
+    label: str = ""
+
+    @property
+    def name(self) -> str:
+        """Name of the strategy in tables."""
+        return self.label or self.strategy.name
 
     def campaign(self, *, cached: bool = False, ledger: Ledger | None = None) -> Campaign:
         """Return the campaign.
@@ -79,7 +90,8 @@ class Cell:
             ledger: Where it is to run.
         """
         snapshot = _snapshot(self.device) if isinstance(self.device, str) else self.device
-        ready = {job.name: _catalogue(snapshot, job) for job in self.jobs} if cached else None
+        look_up = cached and self.plan is None
+        ready = {job.name: _catalogue(snapshot, job) for job in self.jobs} if look_up else None
         return Campaign(
             self.jobs,
             snapshot,
@@ -93,6 +105,7 @@ class Cell:
             rates=self.rates,
             seed=self.seed,
             ledger=ledger,
+            plan=self.plan,
             catalogues=ready,
         )
 
@@ -149,6 +162,8 @@ def run_cell(cell: Cell) -> dict[str, Any]:
             jobs.append(
                 {
                     **job.row(),
+                    **({"strategy": cell.label} if cell.label else {}),
+                    "spectral_width": spectral_width(settled.job),
                     "esp_by_cycle": [c.esp for c in job.cycles],
                     "targets": [c.target for c in job.cycles],
                     "progress_evaluations": at,
@@ -159,7 +174,7 @@ def run_cell(cell: Cell) -> dict[str, Any]:
             )
     payload = {
         "device": result.device,
-        "strategy": cell.strategy.name,
+        "strategy": cell.name,
         "seed": cell.seed,
         "digest": result.digest,
         "device_seconds": result.usage.device_seconds,

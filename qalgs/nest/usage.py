@@ -57,7 +57,7 @@ class Load(Result):
 
     Attributes:
         job: The job.
-        cycle: The cycle.
+        cycle: The cycle, or the slot of a staggered campaign.
         evaluations: Evaluations made.
         bases: Measurement bases per evaluation.
         shots: Shots per basis.
@@ -180,7 +180,7 @@ def usage_of(campaign: Campaign, jobs: Sequence[JobResult], rates: Rates | None 
             loads.append(
                 Load(
                     job=job.name,
-                    cycle=c.cycle,
+                    cycle=c.slot,
                     evaluations=c.evaluations,
                     bases=bases,
                     shots=max(1, settled.shots),

@@ -62,6 +62,7 @@ def campaign(
         done = tuple(
             CycleResult(
                 cycle=c,
+                slot=c,
                 layout=layout,
                 target=target,
                 esp=esp,

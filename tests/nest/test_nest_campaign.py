@@ -25,12 +25,15 @@ from qalgs.nest import (
     InvertedReLU,
     Job,
     Ledger,
+    Linear,
     Nest,
     QubitWalk,
     make_strategy,
 )
 from qalgs.nest.chip import Chip
 from qalgs.nest.events import CampaignFinished, CampaignStarted, CycleFinished, CycleStarted, Evaluated, Event
+from qalgs.nest.space_time import plan
+from qalgs.nest.space_time_plan import Plan
 from qalgs.nest.strategies import STRATEGIES
 from qalgs.optimizers import COBYLA, LBFGS, SPSA, Adam, NelderMead, Optimizer, minimize
 from qalgs.seeds import keyed
@@ -313,3 +316,57 @@ def unmeasurable() -> QuantumCircuit:
 def test_bad_input_is_named(make: object, text: str) -> None:
     with pytest.raises(InvalidInputError, match=text):
         make()  # type: ignore[operator]
+
+
+def planned(*jobs: Job, **options: object) -> tuple[Campaign, Plan]:
+    made = plan(jobs, snapshot(), schedule=Linear(3), polish=0.0, seed=1)
+    return campaign(*jobs, plan=made, **options), made
+
+
+def test_a_joint_plan_is_followed_slot_by_slot_and_resumes(tmp_path: Path) -> None:
+    jobs = tuple(chain(f"job-{i}", n=4) for i in range(4))
+    running, made = planned(*jobs)
+    with Ledger(tmp_path / "a") as ledger:
+        running._ledger = ledger
+        events = list(running.iter_run())
+        whole = ledger.digest()
+    result = events[-1].result  # type: ignore[attr-defined]
+    assert made.slots > 3
+    assert result.slots == made.slots
+    for job in result.jobs:
+        assert [(c.slot, c.layout) for c in job.cycles] == [(a.slot, tuple(a.layout)) for a in made.of(job.name)]
+        assert len(job.cycles) == 3
+    chip = Chip.of(snapshot())
+    for slot in range(made.slots):
+        held = [list(layout) for layout in result.layouts(slot).values()]
+        for i, a in enumerate(held):
+            for b in held[:i]:
+                assert chip.distance[np.ix_(a, b)].min() > 1
+    started = [(e.job, e.cycle) for e in events if isinstance(e, CycleStarted)]
+    expected = sorted((c.slot, j, c.cycle) for j, job in enumerate(result.jobs) for c in job.cycles)
+    assert started == [(f"job-{j}", cycle) for _, j, cycle in expected]
+    assert [cycle for cycle, *_ in result.usage.spans] == list(range(made.slots))
+    with Ledger(tmp_path / "b") as ledger:
+        again, _ = planned(*jobs, ledger=ledger)
+        part = again.iter_run()
+        for event in part:
+            if isinstance(event, Evaluated) and event.done == 50:
+                break
+        part.close()  # type: ignore[attr-defined]
+        planned(*jobs, ledger=ledger)[0].run()
+        assert ledger.digest() == whole
+
+
+def test_company_and_slots_do_not_change_what_a_job_measures() -> None:
+    jobs = tuple(chain(f"job-{i}", n=4) for i in range(3))
+    running, made = planned(*jobs, shots=0)
+    together = running.run()
+    alone = campaign(jobs[1], shots=0, strategy=BestMapRestarts(cycles=3))
+    alone.steps = [running.steps[1]]
+    assert np.allclose(alone.run().jobs[0].values, together["job-1"].values, atol=1e-8)
+    with pytest.raises(InvalidInputError, match=r"plan must plan the jobs \['job-0'\]"):
+        campaign(jobs[0], plan=made)
+    with pytest.raises(InvalidInputError, match="plan must be for fake_nairobi"):
+        Campaign(jobs, "fake_nairobi", plan=made)
+    with pytest.raises(InvalidInputError, match=r"plan.buffer must be at least the campaign's buffer 2"):
+        campaign(*jobs, plan=made, buffer=2)
