@@ -7,7 +7,6 @@ chain, single-threaded, best of several repetitions, on each engine and number o
 from __future__ import annotations
 
 import argparse
-import pprint
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -73,6 +72,18 @@ def measure(sizes: tuple[int, ...], budget: float) -> dict[str, dict[int, dict[s
     return table
 
 
+def written(table: dict[str, dict[int, dict[str, float]]]) -> str:
+    """Return the module's text."""
+    lines = [HEAD + "SECONDS: dict[str, dict[int, dict[str, float]]] = {"]
+    for work, rows in table.items():
+        lines.append(f'    "{work}": {{')
+        for size, row in rows.items():
+            cells = ", ".join(f'"{name}": {value!r}' for name, value in row.items())
+            lines.append(f"        {size}: {{{cells}}},")
+        lines.append("    },")
+    return "\n".join([*lines, "}"]) + "\n"
+
+
 def main() -> None:
     """Measure and write ``auto_table.py`` beside this file."""
     parser = argparse.ArgumentParser(description="Measure the crossover between the engines.")
@@ -82,9 +93,7 @@ def main() -> None:
     arguments = parser.parse_args()
     table = measure(tuple(arguments.sizes), arguments.budget)
     if not arguments.dry_run:
-        body = pprint.pformat(table, width=110, sort_dicts=True)
-        text = f"{HEAD}SECONDS: dict[str, dict[int, dict[str, float]]] = {body}\n"
-        write_atomic(Path(__file__).with_name("auto_table.py"), text)
+        write_atomic(Path(__file__).with_name("auto_table.py"), written(table))
 
 
 if __name__ == "__main__":

@@ -13,6 +13,7 @@ from qalgs.backends.kernels_pauli import diagonal_block
 from qalgs.backends.observables import CompiledObservable
 
 Floats = npt.NDArray[np.float64]
+Integers = npt.NDArray[np.int64]
 Complexes = npt.NDArray[np.complex128]
 
 
@@ -47,7 +48,7 @@ def bases(observable: CompiledObservable) -> tuple[list[Basis], float]:
 
 
 @njit(cache=True)
-def probabilities(n, letters, states, out):
+def probabilities(n: int, letters: Integers, states: Floats, out: Floats) -> None:
     """Outcome probabilities of states (B, 2N) in re, im pairs when qubit q is measured along ``letters[q]``."""
     size = 1 << n
     re = np.empty(size)

@@ -131,7 +131,7 @@ class Program:
             with np.errstate(all="ignore"):
                 _, partial = run_tape(tape, values)
             for column, slope in partial.items():
-                grads[:, column] += slot_grads[:, slot] * slope
+                grads[:, column] = grads[:, column] + slot_grads[:, slot] * slope
 
     # -- states and derivatives ----------------------------------------------------------------------------------
 

@@ -160,6 +160,8 @@ def _fetch(operand: tuple[str, float] | None, stack: list[Dual], values: Floats)
 
 def _binary(name: str, a: Dual, b: Dual) -> Dual:
     (x, dx), (y, dy) = a, b
+    px: Floats | float
+    py: Floats | float
     if name == "ADD":
         z, px, py = x + y, 1.0, 1.0
     elif name == "SUB":

@@ -60,7 +60,7 @@ class _Fusion:
             group = self.find(1 << q)
             if group is not None:
                 for kind, angle in factors:
-                    slot = self.slots.add(angle, "phase") if kind == "phase" else angle  # type: ignore[arg-type]
+                    slot = self.slots.add(angle, "phase") if kind == "phase" else angle
                     if kind == "rz":
                         self.phase.append((slot, -0.5))  # type: ignore[arg-type]
                     group.terms.setdefault(1 << q, []).append((slot, 1.0))  # type: ignore[arg-type]

@@ -10,6 +10,7 @@ import cmath
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -28,7 +29,8 @@ from qalgs.backends.compiler_angles import Slots
 from qalgs.errors import InvalidInputError
 
 Matrix = npt.NDArray[np.complex128]
-Angle = float | ParameterExpression
+# a number or a ParameterExpression; Qiskit ships no types, so expression arithmetic is Any
+Angle = Any
 # ("matrix", 2 x 2 array), ("phase", fixed angle), ("rx" | "ry" | "rz" | "p", angle); nodes hold slots for angles
 Factor = tuple[str, object]
 # control qubit and the bit value it acts on
@@ -277,7 +279,7 @@ class Lowering:
         self.touched |= 1 << place
         if controls and all(kind in ("p", "phase", "rz") for kind, _ in factors):
             for kind, angle in factors:
-                slot = self._slot(angle)  # type: ignore[arg-type]
+                slot = self._slot(angle)
                 if kind == "rz":
                     self._phase(mask, value, slot, -0.5)
                 self._phase(mask | (1 << place), value | (1 << place), slot, 1.0)
@@ -285,10 +287,7 @@ class Lowering:
         if controls and len(factors) == 1 and factors[0][1] is _X:
             self.nodes.append(Node("flip", 1 << place, mask, q=place, mask=mask, value=value))
             return
-        done = [
-            (kind, a) if kind in ("matrix", "phase") else (kind, self._slot(a))  # type: ignore[arg-type]
-            for kind, a in factors
-        ]
+        done = [(kind, a) if kind in ("matrix", "phase") else (kind, self._slot(a)) for kind, a in factors]
         self.nodes.append(Node("one", 1 << place, mask, q=place, mask=mask, value=value, factors=done))
 
     def _phase(self, mask: int, value: int, slot: int, coefficient: float) -> None:

@@ -21,13 +21,15 @@ from qalgs.backends.kernels_math import (
     PAULI,
     PHASE,
     PHASES,
+    Floats,
+    Integers,
     chain,
     parity,
 )
 
 
 @njit(cache=True, fastmath=FASTMATH)
-def apply_one(re, im, q, u, work):
+def apply_one(re: Floats, im: Floats, q: int, u: Floats, work: Floats) -> None:
     """Apply a 2 x 2 matrix to qubit ``q``; ``work`` is scratch (32)."""
     if q < 3 and re.shape[0] >= 8:
         apply_low(re, im, q, u, work)
@@ -52,13 +54,13 @@ def apply_one(re, im, q, u, work):
 
 
 @njit(cache=True, fastmath=FASTMATH)
-def apply_controlled(re, im, q, mask, value, u):
+def apply_controlled(re: Floats, im: Floats, q: int, mask: int, value: int, u: Floats) -> None:
     """Apply a 2 x 2 matrix to qubit ``q`` where the bits ``mask`` of the index equal ``value``."""
     a, b, c, d, e, f, g, h = u[0], u[1], u[2], u[3], u[4], u[5], u[6], u[7]
     n = re.shape[0]
     t = 1 << q
     fixed = ~((n - 1) & ~(mask | t))
-    free = n - 1 & ~fixed
+    free = (n - 1) & ~fixed
     s = 0
     while True:
         i = s | value
@@ -77,7 +79,7 @@ def apply_controlled(re, im, q, mask, value, u):
 
 
 @njit(cache=True)
-def flip_one(x, c, v, q):
+def flip_one(x: Floats, c: int, v: int, q: int) -> None:
     """Controlled NOT from qubit ``c`` (acting on bit value ``v``) to qubit ``q`` on one part of the state."""
     n = x.shape[0]
     lo = min(c, q)
@@ -101,7 +103,7 @@ def flip_one(x, c, v, q):
 
 
 @njit(cache=True)
-def apply_flip(re, im, q, mask, value):
+def apply_flip(re: Floats, im: Floats, q: int, mask: int, value: int) -> None:
     """Swap the halves of qubit ``q`` where the bits ``mask`` equal ``value``: X, CX, CCX and so on."""
     if mask & (mask - 1) == 0 and mask != 0:
         c = 0
@@ -113,7 +115,7 @@ def apply_flip(re, im, q, mask, value):
     n = re.shape[0]
     t = 1 << q
     fixed = ~((n - 1) & ~(mask | t))
-    free = n - 1 & ~fixed
+    free = (n - 1) & ~fixed
     s = 0
     while True:
         i = s | value
@@ -130,7 +132,7 @@ def apply_flip(re, im, q, mask, value):
 
 
 @njit(cache=True)
-def permute(re, im, columns, offset, outr, outi):
+def permute(re: Floats, im: Floats, columns: Integers, offset: int, outr: Floats, outi: Floats) -> None:
     """Write out(i) = in(M i ^ offset) for a linear map M over the bits, given by its columns: any chain of CX.
 
     Blocks of 64 share one table of the low bits, so an index costs one exclusive or.
@@ -164,11 +166,11 @@ def permute(re, im, columns, offset, outr, outi):
 
 
 @njit(cache=True, fastmath=FASTMATH)
-def apply_phase(re, im, mask, value, c, s):
+def apply_phase(re: Floats, im: Floats, mask: int, value: int, c: float, s: float) -> None:
     """Multiply by c + i s where the bits ``mask`` of the index equal ``value``."""
     n = re.shape[0]
     low = mask & -mask if mask else n
-    free = n - 1 & ~mask & ~(low - 1)
+    free = (n - 1) & ~mask & ~(low - 1)
     fixed = ~free
     t = 0
     while True:
@@ -184,10 +186,12 @@ def apply_phase(re, im, mask, value, c, s):
 
 
 @njit(cache=True, fastmath=FASTMATH)
-def apply_pauli(re, im, x, z, ny, mask, value, c, s):
+def apply_pauli(
+    re: Floats, im: Floats, x: int, z: int, ny: int, mask: int, value: int, c: float, s: float
+) -> None:
     """Apply c - i s P with P = i**ny X^x Z^z (x, z bit masks), where the bits ``mask`` equal ``value``.
 
-    P maps |i> to i**ny (-1)**|z & i| |i ^ x>.
+    P maps |i> to i**ny (-1)**|z & i| |i ^ x>; indices that differ only below all masks go in one run.
     """
     n = re.shape[0]
     pr = (1.0, 0.0, -1.0, 0.0)[ny & 3]
@@ -195,7 +199,9 @@ def apply_pauli(re, im, x, z, ny, mask, value, c, s):
     top = 1
     while 2 * top <= x:
         top *= 2
-    free = n - 1 & ~mask
+    every = x | z | mask
+    run = every & -every if every else n
+    free = (n - 1) & ~mask & ~(run - 1)
     if x:
         free &= ~top
     fixed = ~free
@@ -203,30 +209,39 @@ def apply_pauli(re, im, x, z, ny, mask, value, c, s):
     while True:
         i = t | value
         j = i ^ x
-        # the factor of i in row j is P[j, i]; P[i, j] is its conjugate
+        # w = -i s P[j, i]; the other entry is -conj(w)
         sign = 1.0 - 2.0 * parity(i & z)
-        wr = s * sign * pi  # -i s * (pr + i pi) * sign
+        wr = s * sign * pi
         wi = -s * sign * pr
-        ar = re[i]
-        ai = im[i]
+        ar = re[i : i + run]
+        ai = im[i : i + run]
         if x == 0:
-            re[i] = (c + wr) * ar - wi * ai
-            im[i] = (c + wr) * ai + wi * ar
+            for k in range(run):
+                p = ar[k]
+                q = ai[k]
+                ar[k] = (c + wr) * p - wi * q
+                ai[k] = (c + wr) * q + wi * p
         else:
-            br = re[j]
-            bi = im[j]
-            # -i s conj(P) = -conj(-i s P)
-            re[i] = c * ar - wr * br - wi * bi
-            im[i] = c * ai - wr * bi + wi * br
-            re[j] = c * br + wr * ar - wi * ai
-            im[j] = c * bi + wr * ai + wi * ar
+            br = re[j : j + run]
+            bi = im[j : j + run]
+            for k in range(run):
+                p = ar[k]
+                q = ai[k]
+                u = br[k]
+                v = bi[k]
+                ar[k] = c * p - wr * u - wi * v
+                ai[k] = c * q - wr * v + wi * u
+                br[k] = c * u + wr * p - wi * q
+                bi[k] = c * v + wr * q + wi * p
         t = ((t | fixed) + 1) & free
         if t == 0:
             break
 
 
 @njit(cache=True, fastmath=FASTMATH)
-def apply_matrix(re, im, qubits, data, adjoint, mask, value, work):
+def apply_matrix(
+    re: Floats, im: Floats, qubits: Integers, data: Floats, adjoint: bool, mask: int, value: int, work: Floats
+) -> None:
     """Apply a dense 2**k x 2**k matrix (row-major re, im pairs in ``data``) to ``qubits``, first one lowest."""
     n = re.shape[0]
     k = qubits.shape[0]
@@ -234,7 +249,7 @@ def apply_matrix(re, im, qubits, data, adjoint, mask, value, work):
     held = 0
     for j in range(k):
         held |= 1 << qubits[j]
-    free = n - 1 & ~(mask | held)
+    free = (n - 1) & ~(mask | held)
     fixed = ~free
     t = 0
     while True:
@@ -267,7 +282,7 @@ def apply_matrix(re, im, qubits, data, adjoint, mask, value, work):
 
 
 @njit(cache=True, fastmath=FASTMATH)
-def build_phases(n, angles, cr, ci):
+def build_phases(n: int, angles: Floats, cr: Floats, ci: Floats) -> None:
     """Write exp(i phi(x)) for phi(x) = sum_j a_j b_j + sum_{m<j} w_jm b_j b_m over the bits b of x.
 
     ``angles[j]`` is a_j and ``angles[n + j(j-1)/2 + m]`` is w_jm. Built by doubling: flipping bit j multiplies
@@ -303,7 +318,7 @@ def build_phases(n, angles, cr, ci):
 
 
 @njit(cache=True, fastmath=FASTMATH)
-def multiply_phases(re, im, cr, ci, sign):
+def multiply_phases(re: Floats, im: Floats, cr: Floats, ci: Floats, sign: float) -> None:
     """Multiply elementwise by c_r + i sign c_i."""
     for k in range(re.shape[0]):
         x = re[k]
@@ -314,7 +329,7 @@ def multiply_phases(re, im, cr, ci, sign):
 
 
 @njit(cache=True)
-def gather_angles(start, stop, term_i, term_f, slots, angles):
+def gather_angles(start: int, stop: int, term_i: Integers, term_f: Floats, slots: Floats, angles: Floats) -> None:
     """Sum coefficient x slot into the angle of each monomial of a diagonal group."""
     for k in range(angles.shape[0]):
         angles[k] = 0.0
@@ -323,7 +338,7 @@ def gather_angles(start, stop, term_i, term_f, slots, angles):
 
 
 @njit(cache=True, fastmath=FASTMATH)
-def apply_pair(re, im, lo, hi, angles, sign):
+def apply_pair(re: Floats, im: Floats, lo: int, hi: int, angles: Floats, sign: float) -> None:
     """Multiply by exp(i sign (a b_lo + b b_hi + w b_lo b_hi)) for ``angles`` = (a, b, w)."""
     both = (1 << lo) | (1 << hi)
     t = angles[0] + angles[1] + angles[2]
@@ -336,7 +351,9 @@ def apply_pair(re, im, lo, hi, angles, sign):
 
 
 @njit(cache=True, fastmath=FASTMATH)
-def product_vectors(n, ops, n_start, fac, mats, slots, v, work):
+def product_vectors(
+    n: int, ops: Integers, n_start: int, fac: Integers, mats: Floats, slots: Floats, v: Floats, work: Floats
+) -> None:
     """Write the first column of each leading chain, the state it makes of |0>, into ``v`` (4 per qubit)."""
     for q in range(n):
         v[4 * q] = 1.0
@@ -354,7 +371,7 @@ def product_vectors(n, ops, n_start, fac, mats, slots, v, work):
 
 
 @njit(cache=True, fastmath=FASTMATH)
-def product_step(v, re, im, outr, outi):
+def product_step(v: Floats, re: Floats, im: Floats, outr: Floats, outi: Floats) -> None:
     """Write the product of one qubit's state ``v`` (lower, upper amplitude) with that of the qubits below it."""
     s = re.shape[0]
     a, b, c, d = v[0], v[1], v[2], v[3]
@@ -372,7 +389,23 @@ def product_step(v, re, im, outr, outi):
 
 
 @njit(cache=True)
-def forward(n, ops, n_start, fac, mats, term_i, term_f, qlist, data, slots, re, im, work, cr, ci):
+def forward(
+    n: int,
+    ops: Integers,
+    n_start: int,
+    fac: Integers,
+    mats: Floats,
+    term_i: Integers,
+    term_f: Floats,
+    qlist: Integers,
+    data: Floats,
+    slots: Floats,
+    re: Floats,
+    im: Floats,
+    work: Floats,
+    cr: Floats,
+    ci: Floats,
+) -> tuple[Floats, Floats, Floats, Floats]:
     """Run a program on |0...0> without its global phase; the first ``n_start`` operations make a product state.
 
     Returns:

@@ -40,6 +40,8 @@ from qalgs.backends.kernels_math import (
     RX,
     RY,
     RZ,
+    Floats,
+    Integers,
     chain,
     dagger2,
     factor,
@@ -49,7 +51,7 @@ from qalgs.backends.kernels_math import (
 
 
 @njit(cache=True, fastmath=FASTMATH)
-def back_one(pr, pi, lr, li, q, u, t, work):
+def back_one(pr: Floats, pi: Floats, lr: Floats, li: Floats, q: int, u: Floats, t: Floats, work: Floats) -> None:
     """Write T_ab = sum conj(lambda_a) psi_b for qubit ``q`` into ``t``, then apply ``u`` to psi and lambda.
 
     ``t`` holds (re, im) of 00, 01, 10, 11; ``work`` is scratch (64).
@@ -100,13 +102,15 @@ def back_one(pr, pi, lr, li, q, u, t, work):
 
 
 @njit(cache=True, fastmath=FASTMATH)
-def transition_controlled(pr, pi, lr, li, q, mask, value, t):
+def transition_controlled(
+    pr: Floats, pi: Floats, lr: Floats, li: Floats, q: int, mask: int, value: int, t: Floats
+) -> None:
     """The same over the indices whose bits ``mask`` equal ``value``."""
     for k in range(8):
         t[k] = 0.0
     n = pr.shape[0]
     bit = 1 << q
-    free = n - 1 & ~(mask | bit)
+    free = (n - 1) & ~(mask | bit)
     fixed = ~free
     s = 0
     while True:
@@ -123,7 +127,9 @@ def transition_controlled(pr, pi, lr, li, q, mask, value, t):
 
 
 @njit(cache=True, fastmath=FASTMATH)
-def chain_gradient(start, stop, fac, slots, mats, t, grad, work):
+def chain_gradient(
+    start: int, stop: int, fac: Integers, slots: Floats, mats: Floats, t: Floats, grad: Floats, work: Floats
+) -> None:
     """Add the derivatives of the chain's angles, given T after the chain; ``t`` is swept back in place.
 
     d/dangle <lambda|psi> = -i/2 <lambda|sigma|psi> = -i/2 sum sigma_ab T_ab right after the rotation, and
@@ -167,11 +173,11 @@ def chain_gradient(start, stop, fac, slots, mats, t, grad, work):
 
 
 @njit(cache=True, fastmath=FASTMATH)
-def overlap_where(pr, pi, lr, li, mask, value):
+def overlap_where(pr: Floats, pi: Floats, lr: Floats, li: Floats, mask: int, value: int) -> tuple[float, float]:
     """Return sum conj(lambda) psi over the indices whose bits ``mask`` equal ``value``."""
     n = pr.shape[0]
     low = mask & -mask if mask else n
-    free = n - 1 & ~mask & ~(low - 1)
+    free = (n - 1) & ~mask & ~(low - 1)
     fixed = ~free
     re = 0.0
     im = 0.0
@@ -188,10 +194,14 @@ def overlap_where(pr, pi, lr, li, mask, value):
 
 
 @njit(cache=True, fastmath=FASTMATH)
-def overlap_pauli(pr, pi, lr, li, x, z, ny, mask, value):
+def overlap_pauli(
+    pr: Floats, pi: Floats, lr: Floats, li: Floats, x: int, z: int, ny: int, mask: int, value: int
+) -> tuple[float, float]:
     """Return <lambda| P |psi> over the indices whose bits ``mask`` equal ``value``, P = i**ny X^x Z^z."""
     n = pr.shape[0]
-    free = n - 1 & ~mask
+    every = x | z | mask
+    run = every & -every if every else n
+    free = (n - 1) & ~mask & ~(run - 1)
     fixed = ~free
     re = 0.0
     im = 0.0
@@ -199,9 +209,18 @@ def overlap_pauli(pr, pi, lr, li, x, z, ny, mask, value):
     while True:
         i = t | value
         j = i ^ x
+        ar = pr[i : i + run]
+        ai = pi[i : i + run]
+        br = lr[j : j + run]
+        bi = li[j : j + run]
+        u = 0.0
+        v = 0.0
+        for k in range(run):
+            u += br[k] * ar[k] + bi[k] * ai[k]
+            v += br[k] * ai[k] - bi[k] * ar[k]
         sign = 1.0 - 2.0 * parity(i & z)
-        re += sign * (lr[j] * pr[i] + li[j] * pi[i])
-        im += sign * (lr[j] * pi[i] - li[j] * pr[i])
+        re += sign * u
+        im += sign * v
         t = ((t | fixed) + 1) & free
         if t == 0:
             break
@@ -211,7 +230,9 @@ def overlap_pauli(pr, pi, lr, li, x, z, ny, mask, value):
 
 
 @njit(cache=True, fastmath=FASTMATH)
-def monomial_sums(n, pr, pi, lr, li, wr, wi, out):
+def monomial_sums(
+    n: int, pr: Floats, pi: Floats, lr: Floats, li: Floats, wr: Floats, wi: Floats, out: Floats
+) -> None:
     """Write S_m = sum_x m(x) conj(lambda) psi for every product m of one or two bits, by repeated halving.
 
     ``out[2k], out[2k + 1]`` hold the sum for monomial k, numbered as in ``build_phases``; ``wr, wi`` are scratch.
@@ -244,7 +265,7 @@ def monomial_sums(n, pr, pi, lr, li, wr, wi, out):
 
 
 @njit(cache=True)
-def add_terms(start, stop, term_i, term_f, sums, grad):
+def add_terms(start: int, stop: int, term_i: Integers, term_f: Floats, sums: Floats, grad: Floats) -> None:
     """Add i coefficient S_monomial to the derivative of each slot of a diagonal group."""
     for t in range(start, stop):
         m = term_i[t, 0]
@@ -254,7 +275,20 @@ def add_terms(start, stop, term_i, term_f, sums, grad):
 
 
 @njit(cache=True, fastmath=FASTMATH)
-def back_start(n, ops, n_start, fac, mats, slots, lr, li, grad, work, br, bi):
+def back_start(
+    n: int,
+    ops: Integers,
+    n_start: int,
+    fac: Integers,
+    mats: Floats,
+    slots: Floats,
+    lr: Floats,
+    li: Floats,
+    grad: Floats,
+    work: Floats,
+    br: Floats,
+    bi: Floats,
+) -> None:
     """Add the derivatives of the leading chains, which make a product state of |0...0>.
 
     With phi the product state, T_ab of qubit q is sum conj(lambda_a) phi_rest times phi_b. The qubits above q are
@@ -310,8 +344,26 @@ def back_start(n, ops, n_start, fac, mats, slots, lr, li, grad, work, br, bi):
 
 @njit(cache=True)
 def backward(
-    n, ops, n_start, fac, mats, term_i, term_f, qlist, data, slots, pr, pi, lr, li, grad, work, sums, cr, ci
-):
+    n: int,
+    ops: Integers,
+    n_start: int,
+    fac: Integers,
+    mats: Floats,
+    term_i: Integers,
+    term_f: Floats,
+    qlist: Integers,
+    data: Floats,
+    slots: Floats,
+    pr: Floats,
+    pi: Floats,
+    lr: Floats,
+    li: Floats,
+    grad: Floats,
+    work: Floats,
+    sums: Floats,
+    cr: Floats,
+    ci: Floats,
+) -> None:
     """Undo the program on psi and lambda, adding d<lambda|psi>/d slot as (re, im) pairs to ``grad``."""
     u = work[:8]
     v = work[8:16]

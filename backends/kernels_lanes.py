@@ -10,12 +10,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from llvmlite import ir
+from llvmlite import ir  # type: ignore[import-untyped]
 from numba import njit, types
 from numba.core.extending import intrinsic
 from numba.np import arrayobj
 
-from qalgs.backends.kernels_math import FASTMATH
+from qalgs.backends.kernels_math import FASTMATH, Floats
 
 LANES = 8
 _VECTOR = ir.VectorType(ir.DoubleType(), LANES)
@@ -30,7 +30,8 @@ class _Emit:
         self.builder = builder
 
     def place(self, kind: Any, array: ir.Value, index: ir.Value) -> ir.Value:
-        data = arrayobj.make_array(kind)(self.context, self.builder, array).data
+        make: Any = arrayobj.make_array
+        data = make(kind)(self.context, self.builder, array).data
         return self.builder.bitcast(self.builder.gep(data, [index]), _VECTOR.as_pointer())
 
     def load(self, kind: Any, array: ir.Value, index: ir.Value) -> ir.Value:
@@ -119,7 +120,7 @@ _back0, _back1, _back2 = _back_mixer(0), _back_mixer(1), _back_mixer(2)
 
 
 @njit(cache=True)
-def spread(u, q, coef):
+def spread(u: Floats, q: int, coef: Floats) -> None:
     """Write A and B (real and imaginary parts, 8 numbers each) of the matrix ``u`` on qubit ``q``."""
     for k in range(8):
         own = 6 * ((k >> q) & 1)  # u00 or u11
@@ -131,7 +132,7 @@ def spread(u, q, coef):
 
 
 @njit(cache=True, fastmath=FASTMATH)
-def apply_low(re, im, q, u, coef):
+def apply_low(re: Floats, im: Floats, q: int, u: Floats, coef: Floats) -> None:
     """Apply a 2 x 2 matrix to qubit ``q`` < 3 of a state of at least three qubits; ``coef`` is scratch (32)."""
     spread(u, q, coef)
     if q == 0:
@@ -146,7 +147,7 @@ def apply_low(re, im, q, u, coef):
 
 
 @njit(cache=True, fastmath=FASTMATH)
-def back_low(pr, pi, lr, li, q, u, t, coef):
+def back_low(pr: Floats, pi: Floats, lr: Floats, li: Floats, q: int, u: Floats, t: Floats, coef: Floats) -> None:
     """Write T_ab = sum conj(lambda_a) psi_b for qubit ``q`` < 3, then apply ``u``; ``coef`` is scratch (64)."""
     spread(u, q, coef[:32])
     total = coef[32:64]

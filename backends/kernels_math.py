@@ -4,7 +4,12 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
+import numpy.typing as npt
 from numba import njit
+
+Floats = npt.NDArray[np.float64]
+Integers = npt.NDArray[np.int64]
 
 # Reassociation and contraction let the loops vectorise; NaN and infinity keep their meaning.
 FASTMATH = {"reassoc", "contract", "nsz", "arcp"}
@@ -14,7 +19,7 @@ CONSTANT, RX, RY, RZ, P = range(5)
 
 
 @njit(cache=True, fastmath=FASTMATH)
-def factor(kind, index, slots, mats, f):
+def factor(kind: int, index: int, slots: Floats, mats: Floats, f: Floats) -> None:
     """Write one factor of a chain, a constant or a rotation, into ``f`` as (re, im) of 00, 01, 10, 11."""
     if kind == CONSTANT:
         for k in range(8):
@@ -47,7 +52,7 @@ def factor(kind, index, slots, mats, f):
 
 
 @njit(cache=True, fastmath=FASTMATH)
-def matmul2(a, b, out):
+def matmul2(a: Floats, b: Floats, out: Floats) -> None:
     """Write the product ``a @ b`` of two 2 x 2 complex matrices in (re, im) pairs."""
     for i in range(2):
         for j in range(2):
@@ -65,7 +70,7 @@ def matmul2(a, b, out):
 
 
 @njit(cache=True, fastmath=FASTMATH)
-def chain(start, stop, fac, slots, mats, u, work):
+def chain(start: int, stop: int, fac: Integers, slots: Floats, mats: Floats, u: Floats, work: Floats) -> None:
     """Write the product of the factors ``start:stop`` (the first acts first) into ``u``."""
     factor(fac[start, 0], fac[start, 1], slots, mats, u)
     for k in range(start + 1, stop):
@@ -76,7 +81,7 @@ def chain(start, stop, fac, slots, mats, u, work):
 
 
 @njit(cache=True, fastmath=FASTMATH)
-def dagger2(u, out):
+def dagger2(u: Floats, out: Floats) -> None:
     """Write the adjoint of a 2 x 2 matrix."""
     for i in range(2):
         for j in range(2):
@@ -85,7 +90,7 @@ def dagger2(u, out):
 
 
 @njit(cache=True)
-def parity(x):
+def parity(x: int) -> int:
     """Return the parity of the bits of ``x``."""
     x ^= x >> 32
     x ^= x >> 16

@@ -10,14 +10,14 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
-from qalgs.backends.kernels_math import FASTMATH, parity
+from qalgs.backends.kernels_math import FASTMATH, Floats, Integers, parity
 
 # Diagonals are made in blocks of 2**BLOCK entries, which stay in the first-level cache.
 BLOCK = 10
 
 
 @njit(cache=True, fastmath=FASTMATH)
-def diagonal_block(first, stop, zs, coef, high, bits, out):
+def diagonal_block(first: int, stop: int, zs: Integers, coef: Floats, high: int, bits: int, out: Floats) -> None:
     """Write D(i) = sum_t coef[t] (-1)**|zs[t] & i| for the 2**bits indices i that start at ``high``."""
     size = 1 << bits
     union = 0
@@ -45,7 +45,7 @@ def diagonal_block(first, stop, zs, coef, high, bits, out):
 
 
 @njit(cache=True)
-def diagonal_tables(n, ptr, zs, cr, ci, out):
+def diagonal_tables(n: int, ptr: Integers, zs: Integers, cr: Floats, ci: Floats, out: Floats) -> None:
     """Write every D_x in full: ``out[g, 0]`` real and ``out[g, 1]`` imaginary parts."""
     for g in range(ptr.shape[0] - 1):
         diagonal_block(ptr[g], ptr[g + 1], zs, cr, 0, n, out[g, 0])
@@ -53,7 +53,9 @@ def diagonal_tables(n, ptr, zs, cr, ci, out):
 
 
 @njit(cache=True, fastmath=FASTMATH)
-def add_product(dr, di, scale, sr, si, x, kind, outr, outi):
+def add_product(
+    dr: Floats, di: Floats, scale: float, sr: Floats, si: Floats, x: int, kind: int, outr: Floats, outi: Floats
+) -> None:
     """Add D(j ^ x) psi(j ^ x) to out(j) for one block that holds both; D is ``scale`` if constant."""
     n = outr.shape[0]
     run = x & -x if x else n
@@ -94,7 +96,21 @@ def add_product(dr, di, scale, sr, si, x, kind, outr, outi):
 
 
 @njit(cache=True, fastmath=FASTMATH)
-def apply_sum(n, xs, ptr, zs, cr, ci, kinds, table, re, im, outr, outi, buffer):
+def apply_sum(
+    n: int,
+    xs: Integers,
+    ptr: Integers,
+    zs: Integers,
+    cr: Floats,
+    ci: Floats,
+    kinds: Integers,
+    table: Floats,
+    re: Floats,
+    im: Floats,
+    outr: Floats,
+    outi: Floats,
+    buffer: Floats,
+) -> None:
     """Write H psi.
 
     ``kinds[g]`` has bit 1 if D_x has a real part and bit 2 if it has an imaginary one; it is 4 if D_x is a real
@@ -135,7 +151,9 @@ def apply_sum(n, xs, ptr, zs, cr, ci, kinds, table, re, im, outr, outi, buffer):
 
 
 @njit(cache=True, fastmath=FASTMATH)
-def dot_product(dr, di, sr, si, tr, ti, x, kind, inside):
+def dot_product(
+    dr: Floats, di: Floats, sr: Floats, si: Floats, tr: Floats, ti: Floats, x: int, kind: int, inside: bool
+) -> float:
     """Return Re sum_i conj(psi(i ^ x)) D(i) psi(i) for one block; ``t`` is the block that holds i ^ x.
 
     If the pairs i, i ^ x lie ``inside`` the block, their two terms are equal for Hermitian H: half are summed.
@@ -181,7 +199,19 @@ def dot_product(dr, di, sr, si, tr, ti, x, kind, inside):
 
 
 @njit(cache=True, fastmath=FASTMATH)
-def expect_sum(n, xs, ptr, zs, cr, ci, kinds, table, re, im, buffer):
+def expect_sum(
+    n: int,
+    xs: Integers,
+    ptr: Integers,
+    zs: Integers,
+    cr: Floats,
+    ci: Floats,
+    kinds: Integers,
+    table: Floats,
+    re: Floats,
+    im: Floats,
+    buffer: Floats,
+) -> float:
     """Return <psi|H|psi> for Hermitian H."""
     size = re.shape[0]
     bits = min(n, BLOCK)
@@ -220,7 +250,19 @@ def expect_sum(n, xs, ptr, zs, cr, ci, kinds, table, re, im, buffer):
 
 
 @njit(cache=True)
-def run_sum(n, xs, ptr, zs, cr, ci, kinds, table, states, out, energies):
+def run_sum(
+    n: int,
+    xs: Integers,
+    ptr: Integers,
+    zs: Integers,
+    cr: Floats,
+    ci: Floats,
+    kinds: Integers,
+    table: Floats,
+    states: Floats,
+    out: Floats,
+    energies: Floats,
+) -> None:
     """Write H psi to ``out`` for states (B, 2N) of re, im pairs, or if it is empty <psi|H|psi> to ``energies``."""
     size = 1 << n
     scratch = np.empty((4, size))

@@ -14,7 +14,7 @@ from numba import njit
 
 from qalgs.backends.kernels import forward
 from qalgs.backends.kernels_adjoint import backward
-from qalgs.backends.kernels_math import CHAIN
+from qalgs.backends.kernels_math import CHAIN, FASTMATH
 from qalgs.backends.kernels_pauli import BLOCK, apply_sum, expect_sum
 
 # what to compute
@@ -58,7 +58,16 @@ def starting(ops: Integers) -> int:
 
 
 @njit(cache=True)
-def fill_slots(base, rows, cols, coef, tape_slots, values, extra, out):
+def fill_slots(
+    base: Floats,
+    rows: Integers,
+    cols: Integers,
+    coef: Floats,
+    tape_slots: Integers,
+    values: Floats,
+    extra: Floats,
+    out: Floats,
+) -> None:
     """Evaluate the angle slots: ``base + A values``, and the given values of those that are not affine."""
     for k in range(base.shape[0]):
         out[k] = base[k]
@@ -69,22 +78,108 @@ def fill_slots(base, rows, cols, coef, tape_slots, values, extra, out):
 
 
 @njit(cache=True)
-def run(mode, ints, floats, values, extra, o_ints, o_floats, keep, states, energies, grads, slot_grads):
+def global_phase(phase_slots: Integers, phase_coef: Floats, slots: Floats) -> float:
+    """Return the angle of the global phase."""
+    angle = 0.0
+    for k in range(phase_slots.shape[0]):
+        angle += phase_coef[k] * slots[phase_slots[k]]
+    return angle
+
+
+@njit(cache=True)
+def write_state(angle: float, re: Floats, im: Floats, out: Floats) -> None:
+    """Write exp(i angle) psi as re, im pairs."""
+    c = math.cos(angle)
+    s = math.sin(angle)
+    for k in range(re.shape[0]):
+        out[2 * k] = c * re[k] - s * im[k]
+        out[2 * k + 1] = c * im[k] + s * re[k]
+
+
+@njit(cache=True)
+def read_bra(angle: float, bra: Floats, re: Floats, im: Floats) -> None:
+    """Read a bra from re, im pairs and move the state's global phase over to it."""
+    c = math.cos(angle)
+    s = math.sin(angle)
+    for k in range(re.shape[0]):
+        x = bra[2 * k]
+        y = bra[2 * k + 1]
+        re[k] = c * x + s * y
+        im[k] = c * y - s * x
+
+
+@njit(cache=True, fastmath=FASTMATH)
+def overlap(ar: Floats, ai: Floats, br: Floats, bi: Floats) -> tuple[float, float]:
+    """Return <a|b>."""
+    re = 0.0
+    im = 0.0
+    for k in range(ar.shape[0]):
+        re += ar[k] * br[k] + ai[k] * bi[k]
+        im += ar[k] * bi[k] - ai[k] * br[k]
+    return re, im
+
+
+@njit(cache=True, fastmath=FASTMATH)
+def project(
+    n: int,
+    xs: Integers,
+    ptr: Integers,
+    zs: Integers,
+    cr: Floats,
+    ci: Floats,
+    kinds: Integers,
+    table: Floats,
+    keep: Floats,
+    pr: Floats,
+    pi: Floats,
+    lr: Floats,
+    li: Floats,
+    tr: Floats,
+    ti: Floats,
+    buffer: Floats,
+) -> float:
+    """Return E = <psi|PHP|psi> / <psi|P|psi> and write its cotangent P (H - E) P psi / <psi|P|psi> to lambda."""
+    for k in range(pr.shape[0]):
+        tr[k] = pr[k] * keep[k]
+        ti[k] = pi[k] * keep[k]
+    weight = overlap(tr, ti, tr, ti)[0]
+    apply_sum(n, xs, ptr, zs, cr, ci, kinds, table, tr, ti, lr, li, buffer)
+    energy = overlap(tr, ti, lr, li)[0] / weight
+    for k in range(pr.shape[0]):
+        lr[k] = keep[k] * (lr[k] - energy * tr[k]) / weight
+        li[k] = keep[k] * (li[k] - energy * ti[k]) / weight
+    return energy
+
+
+@njit(cache=True, nogil=True)
+def run(
+    mode: int,
+    ints: Integers,
+    floats: Floats,
+    values: Floats,
+    extra: Floats,
+    o_ints: Integers,
+    o_floats: Floats,
+    keep: Floats,
+    states: Floats,
+    energies: Floats,
+    grads: Floats,
+    slot_grads: Floats,
+) -> None:
     """Run a program for each row of ``values`` (B, P).
 
     Args:
-        mode: Sum of STATES (write ``states`` (B, 2N), global phase included), ENERGIES (write ``energies`` (B,)),
-            GRADIENTS (also add to ``grads`` (B, P) and ``slot_grads`` (B, 2K)) and PULLBACK (take bras from
-            ``states``, add <bra|d psi/d slot> to ``slot_grads`` and write <bra|psi> to its last pair).
-        ints, floats: The program.
+        mode: STATES writes ``states`` (B, 2N), global phase included; ENERGIES writes ``energies`` (B,); GRADIENTS
+            also adds to ``grads`` (B, P) and ``slot_grads`` (B, 2K); PULLBACK takes bras from ``states`` and adds
+            <bra|d psi/d slot> to ``slot_grads``.
+        ints, floats: The program, see :func:`pack`.
         extra: Slots that are not affine, (B, T).
         o_ints, o_floats: The observable.
         keep: 1 for basis states to keep, 0 for those projected out, (N,); empty to keep all.
     """
     n, n_ops, n_fac, n_mats, n_terms, n_q, n_data, width, n_slots, n_lines, n_tapes, n_phase, n_start = ints[:13]
-    i = HEADER
-    ops = ints[i : i + 8 * n_ops].reshape(n_ops, 8)
-    i += 8 * n_ops
+    i = HEADER + 8 * n_ops
+    ops = ints[HEADER:i].reshape(n_ops, 8)
     fac = ints[i : i + 2 * n_fac].reshape(n_fac, 2)
     i += 2 * n_fac
     term_i = ints[i : i + 2 * n_terms].reshape(n_terms, 2)
@@ -92,15 +187,12 @@ def run(mode, ints, floats, values, extra, o_ints, o_floats, keep, states, energ
     qlist = ints[i : i + n_q]
     i += n_q
     rows = ints[i : i + n_lines]
-    i += n_lines
-    cols = ints[i : i + n_lines]
-    i += n_lines
+    cols = ints[i + n_lines : i + 2 * n_lines]
+    i += 2 * n_lines
     tape_slots = ints[i : i + n_tapes]
-    i += n_tapes
-    phase_slots = ints[i : i + n_phase]
-    i = 0
-    mats = floats[: 8 * n_mats].reshape(n_mats, 8)
+    phase_slots = ints[i + n_tapes : i + n_tapes + n_phase]
     i = 8 * n_mats
+    mats = floats[:i].reshape(n_mats, 8)
     term_f = floats[i : i + n_terms]
     i += n_terms
     data = floats[i : i + n_data]
@@ -108,8 +200,7 @@ def run(mode, ints, floats, values, extra, o_ints, o_floats, keep, states, energ
     base = floats[i : i + n_slots]
     i += n_slots
     coef = floats[i : i + n_lines]
-    i += n_lines
-    phase_coef = floats[i : i + n_phase]
+    phase_coef = floats[i + n_lines : i + n_lines + n_phase]
 
     n_groups, n_paulis, tabled = o_ints[:3]
     xs = o_ints[3 : 3 + n_groups]
@@ -120,8 +211,7 @@ def run(mode, ints, floats, values, extra, o_ints, o_floats, keep, states, energ
     ci = o_floats[n_paulis : 2 * n_paulis]
     table = o_floats[2 * n_paulis :].reshape(n_groups * tabled, 2, (1 << n) if tabled else 1)
 
-    size = 1 << n
-    scratch = np.empty((6, size))
+    scratch = np.empty((6, 1 << n))
     pr, pi, lr, li, tr, ti = scratch[0], scratch[1], scratch[2], scratch[3], scratch[4], scratch[5]
     work = np.empty(width + 4 * n + 128)
     sums = np.empty(n * (n + 1) + 8)
@@ -133,63 +223,24 @@ def run(mode, ints, floats, values, extra, o_ints, o_floats, keep, states, energ
             n, ops, n_start, fac, mats, term_i, term_f, qlist, data, slots, pr, pi, work, tr, ti
         )
         if mode == STATES:
-            angle = 0.0
-            for k in range(n_phase):
-                angle += phase_coef[k] * slots[phase_slots[k]]
-            c = math.cos(angle)
-            s = math.sin(angle)
-            for k in range(size):
-                states[b, 2 * k] = c * pr[k] - s * pi[k]
-                states[b, 2 * k + 1] = c * pi[k] + s * pr[k]
+            write_state(global_phase(phase_slots, phase_coef, slots), pr, pi, states[b])
             continue
         if mode == PULLBACK:
-            angle = 0.0
-            for k in range(n_phase):
-                angle += phase_coef[k] * slots[phase_slots[k]]
-            # psi = exp(i angle) U|0>: move the phase to the bra
-            c = math.cos(angle)
-            s = math.sin(angle)
-            re = 0.0
-            im = 0.0
-            for k in range(size):
-                x = states[b, 2 * k]
-                y = states[b, 2 * k + 1]
-                lr[k] = c * x + s * y
-                li[k] = c * y - s * x
-                re += lr[k] * pr[k] + li[k] * pi[k]
-                im += lr[k] * pi[k] - li[k] * pr[k]
+            read_bra(global_phase(phase_slots, phase_coef, slots), states[b], lr, li)
+            re, im = overlap(lr, li, pr, pi)
             for k in range(n_phase):
                 slot_grads[b, 2 * phase_slots[k]] -= phase_coef[k] * im
                 slot_grads[b, 2 * phase_slots[k] + 1] += phase_coef[k] * re
-        elif mode == ENERGIES and keep.shape[0] == 0:
+        elif keep.shape[0]:
+            energies[b] = project(n, xs, ptr, zs, cr, ci, kinds, table, keep, pr, pi, lr, li, tr, ti, buffer)
+        elif mode == ENERGIES:
             energies[b] = expect_sum(n, xs, ptr, zs, cr, ci, kinds, table, pr, pi, buffer)
-            continue
         else:
-            weight = 1.0
-            if keep.shape[0]:
-                # cotangent of the projected quotient <psi|PHP|psi> / <psi|P|psi>
-                weight = 0.0
-                for k in range(size):
-                    tr[k] = pr[k] * keep[k]
-                    ti[k] = pi[k] * keep[k]
-                    weight += tr[k] * tr[k] + ti[k] * ti[k]
-                apply_sum(n, xs, ptr, zs, cr, ci, kinds, table, tr, ti, lr, li, buffer)
-            else:
-                apply_sum(n, xs, ptr, zs, cr, ci, kinds, table, pr, pi, lr, li, buffer)
-            energy = 0.0
-            if keep.shape[0]:
-                for k in range(size):
-                    energy += tr[k] * lr[k] + ti[k] * li[k]
-                energy /= weight
-                for k in range(size):
-                    lr[k] = keep[k] * (lr[k] - energy * tr[k]) / weight
-                    li[k] = keep[k] * (li[k] - energy * ti[k]) / weight
-            else:
-                for k in range(size):
-                    energy += pr[k] * lr[k] + pi[k] * li[k]
-            energies[b] = energy
-            if mode == ENERGIES:
-                continue
+            apply_sum(n, xs, ptr, zs, cr, ci, kinds, table, pr, pi, lr, li, buffer)
+            energies[b] = overlap(pr, pi, lr, li)[0]
+        if mode == ENERGIES:
+            continue
+        out = slot_grads[b]
         backward(
             n,
             ops,
@@ -205,7 +256,7 @@ def run(mode, ints, floats, values, extra, o_ints, o_floats, keep, states, energ
             pi,
             lr,
             li,
-            slot_grads[b],
+            out,
             work,
             sums,
             tr,
@@ -213,4 +264,4 @@ def run(mode, ints, floats, values, extra, o_ints, o_floats, keep, states, energ
         )
         if mode == GRADIENTS:
             for k in range(n_lines):
-                grads[b, cols[k]] += 2.0 * coef[k] * slot_grads[b, 2 * rows[k]]
+                grads[b, cols[k]] += 2.0 * coef[k] * out[2 * rows[k]]
