@@ -7,7 +7,8 @@ the adapter adds to ``executor_estimator.Estimator`` and ``executor_sampler.Samp
   out late, and says it badly), or transpiled once per structure if asked for;
 * the resilience level is an argument of its own, 0 unless stated, and travels in the metadata (the Estimator's own
   default is 1: twirled readout mitigation);
-* in local mode every PUB has a seed of its own (one seed for a job gives all its PUBs the same noise);
+* in local mode every PUB has a seed of its own (one seed for a job gives all its PUBs the same noise) and runs on
+  the compact device of its own qubits (the executor measures all qubits of a device, too many to simulate);
 * PUBs of different precision or shots, which one job refuses, become several jobs behind one.
 """
 
@@ -20,6 +21,7 @@ import numpy as np
 from qiskit import QuantumCircuit
 from qiskit.primitives import BaseEstimatorV2, BaseSamplerV2, PubResult
 from qiskit.primitives.containers.estimator_pub import EstimatorPub, EstimatorPubLike
+from qiskit.primitives.containers.observables_array import ObservablesArray
 from qiskit.primitives.containers.sampler_pub import SamplerPub, SamplerPubLike
 
 from qalgs.backends.devices import load_backend
@@ -27,6 +29,7 @@ from qalgs.backends.noise_device import Cache, circuit_key
 from qalgs.backends.noisy_checks import as_rows, bound_values, check_shots, coerce_pub, refuse
 from qalgs.backends.runtime_isa import check_isa
 from qalgs.backends.runtime_job import RuntimeJob
+from qalgs.backends.runtime_local import LocalDevice, active_qubits, shrink, shrink_observable
 from qalgs.errors import InvalidInputError, invalid
 from qalgs.seeds import Seed, as_generator, simulator_seed
 
@@ -54,7 +57,8 @@ class _RuntimeBase:
         self._options = {k: dict(v) if isinstance(v, Mapping) else v for k, v in (options or {}).items()}
         self._rng = as_generator(seed)
         self._isa: Cache[Hashable, tuple[QuantumCircuit, Any]] = Cache()
-        self._passes: Any = None
+        self._passes: dict[int, Any] = {}
+        self._local: LocalDevice | None = None
 
     @staticmethod
     def _find_backend(mode: Any) -> Any:
@@ -99,35 +103,87 @@ class _RuntimeBase:
         if self.optimization_level is None:
             check_isa(circuit, self._backend.target, name)
             return self._isa.keep(key, (circuit, None))
-        if self._passes is None:
-            from qiskit.transpiler import generate_preset_pass_manager
-
-            self._passes = generate_preset_pass_manager(
-                optimization_level=self.optimization_level,
-                backend=self._backend,
-                initial_layout=None if self.layout is None else list(self.layout),
-                seed_transpiler=0,
-            )
-        isa = self._passes.run(circuit)
+        isa = self._transpile(circuit, name)
         check_isa(isa, self._backend.target, name)
         return self._isa.keep(key, (isa, isa.layout))
 
+    def _transpile(self, circuit: QuantumCircuit, name: str) -> QuantumCircuit:
+        from qiskit.transpiler import generate_preset_pass_manager
+
+        width = circuit.num_qubits
+        if self.layout is not None and len(self.layout) < width:
+            raise invalid("layout", list(self.layout), f"must name at least the {width} qubits of the circuit")
+        if width not in self._passes:
+            self._passes[width] = generate_preset_pass_manager(
+                optimization_level=self.optimization_level,
+                backend=self._backend,
+                initial_layout=None if self.layout is None else list(self.layout[:width]),
+                seed_transpiler=0,
+            )
+        try:
+            return self._passes[width].run(circuit)
+        except Exception as error:
+            text = " ".join(str(error).split())[:200]
+            raise InvalidInputError(f"circuit cannot be transpiled to {name}: {text}") from error
+
     def _submit(
-        self, make: Callable[[dict[str, Any]], Any], pubs: Sequence[Any], budgets: Sequence[Any], keyword: str
+        self,
+        make: Callable[[Any, dict[str, Any]], Any],
+        pubs: Sequence[Any],
+        budgets: Sequence[Any],
+        keyword: str,
     ) -> tuple[list[Any], list[list[int]]]:
         """Submit PUBs: one job per budget on a device; locally one per PUB, each with a fresh seed."""
+        if self.is_local:
+            return self._submit_locally(make, pubs, budgets, keyword)
         groups: dict[Any, list[int]] = {}
         for position, budget in enumerate(budgets):
-            groups.setdefault((budget, position if self.is_local else 0), []).append(position)
-        jobs, positions = [], []
-        for (budget, _), members in groups.items():
+            groups.setdefault(budget, []).append(position)
+        jobs = [
+            make(self.mode, dict(self._options)).run([pubs[i] for i in members], **{keyword: budget})
+            for budget, members in groups.items()
+        ]
+        return jobs, list(groups.values())
+
+    def _submit_locally(
+        self,
+        make: Callable[[Any, dict[str, Any]], Any],
+        pubs: Sequence[Any],
+        budgets: Sequence[Any],
+        keyword: str,
+    ) -> tuple[list[Any], list[list[int]]]:
+        jobs = []
+        for pub, budget in zip(pubs, budgets, strict=True):
             options = dict(self._options)
-            if self.is_local:
-                seed = simulator_seed(self._rng)
-                options["simulator"] = {**options.get("simulator", {}), "seed_simulator": seed}
-            jobs.append(make(options).run([pubs[i] for i in members], **{keyword: budget}))
-            positions.append(members)
-        return jobs, positions
+            seed = simulator_seed(self._rng)
+            options["simulator"] = {**options.get("simulator", {}), "seed_simulator": seed}
+            mode, small = self._compact(pub)
+            jobs.append(make(mode, options).run([small], **{keyword: budget}))
+        return jobs, [[i] for i in range(len(jobs))]
+
+    def _compact(self, pub: Any) -> tuple[Any, Any]:
+        """Return a simulator of the PUB's own qubits and the PUB on them; Aer's simulators are left alone."""
+        from qiskit_aer import AerSimulator
+
+        if isinstance(self._backend, AerSimulator):
+            return self._backend, pub
+        if self._local is None:
+            self._local = LocalDevice(self._backend)
+        if any(item.operation.name in self._local.snapshot.ignored for item in pub.circuit.data):
+            return self.mode, pub
+        if isinstance(pub, SamplerPub):
+            qubits = active_qubits(pub.circuit)
+            small = SamplerPub(shrink(pub.circuit, qubits), pub.parameter_values, pub.shots, validate=True)
+            return self._local.simulator(qubits), small
+        observables = pub.observables.sparse_observables_array()
+        observed = {int(q) for o in observables.ravel() for q in o.indices}
+        qubits = active_qubits(pub.circuit, observed)
+        moved = np.empty(observables.shape, dtype=object)
+        for index in np.ndindex(observables.shape):
+            moved[index] = shrink_observable(observables[index], qubits)
+        array = ObservablesArray(moved, num_qubits=len(qubits))
+        circuit = shrink(pub.circuit, qubits)
+        return self._local.simulator(qubits), EstimatorPub(circuit, array, pub.parameter_values, pub.precision)
 
 
 class RuntimeEstimator(_RuntimeBase, BaseEstimatorV2):
@@ -215,10 +271,10 @@ class RuntimeEstimator(_RuntimeBase, BaseEstimatorV2):
 
         return RuntimeJob(jobs, positions, finish)
 
-    def _make(self, options: dict[str, Any]) -> Any:
+    def _make(self, mode: Any, options: dict[str, Any]) -> Any:
         from qiskit_ibm_runtime.executor_estimator import Estimator
 
-        return Estimator(mode=self.mode, options={**options, "resilience_level": self.resilience_level})
+        return Estimator(mode=mode, options={**options, "resilience_level": self.resilience_level})
 
 
 class RuntimeSampler(_RuntimeBase, BaseSamplerV2):
@@ -272,10 +328,10 @@ class RuntimeSampler(_RuntimeBase, BaseSamplerV2):
         jobs, positions = self._submit(self._make, ready, budgets, "shots")
         return RuntimeJob(jobs, positions, lambda _, result: result)
 
-    def _make(self, options: dict[str, Any]) -> Any:
+    def _make(self, mode: Any, options: dict[str, Any]) -> Any:
         from qiskit_ibm_runtime.executor_sampler import Sampler
 
-        return Sampler(mode=self.mode, options=options)
+        return Sampler(mode=mode, options=options)
 
 
 def _bindings(isa: QuantumCircuit, circuit: QuantumCircuit, values: Any) -> Any:

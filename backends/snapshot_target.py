@@ -19,7 +19,7 @@ from qiskit.circuit import (
 )
 from qiskit.circuit.library import get_standard_gate_name_mapping
 from qiskit.providers import BackendV2, Options, QubitProperties
-from qiskit.transpiler import InstructionProperties, Target
+from qiskit.transpiler import CouplingMap, InstructionProperties, Target
 
 from qalgs.errors import invalid
 
@@ -204,6 +204,16 @@ class SnapshotBackend(BackendV2):
     def target(self) -> Target:
         """The target of the snapshot."""
         return self._target
+
+    @property
+    def coupling_map(self) -> CouplingMap:
+        """The couplers; Aer cannot do without a map, not even of a single qubit."""
+        found = self._target.build_coupling_map()
+        if found is None:
+            found = CouplingMap()
+            for q in range(self.snapshot.num_qubits):
+                found.add_physical_qubit(q)
+        return found
 
     @property
     def max_circuits(self) -> None:

@@ -106,6 +106,44 @@ def test_samples_agree_with_the_compact_device(manila: Any, rng: np.random.Gener
     assert np.all(np.abs(found - 4000 * expected) < 5 * sigma + 1)
 
 
+def test_devices_too_large_for_simulation_run_on_their_active_qubits(rng: np.random.Generator) -> None:
+    circuit, values = ansatz(rng)
+    layout = [100, 101, 102]
+    snapshot = DeviceSnapshot.from_backend("fake_brisbane")
+    observables = [[OBSERVABLE], [SparsePauliOp("ZIZ")]]
+    exact = NoisyEstimator(snapshot, layout).run([(circuit, observables, values)]).result()[0].data.evs
+    estimator = RuntimeEstimator("fake_brisbane", seed=3, optimization_level=1, layout=layout)
+    data = estimator.run([(circuit, observables, values)], precision=0.02).result()[0].data
+    assert data.evs.shape == exact.shape
+    assert np.all(np.abs(data.evs - exact) < 5 * data.stds + 0.01)
+    assert estimator.isa(circuit).num_qubits == 127
+    single = QuantumCircuit(1)
+    single.x(0)
+    assert float(estimator.run([(single, "Z")], precision=0.05).result()[0].data.evs) < -0.8
+
+
+def test_dynamic_circuits_are_sampled() -> None:
+    circuit = QuantumCircuit(2, 2)
+    circuit.x(0)
+    circuit.measure(0, 0)
+    with circuit.if_test((0, 1)):
+        circuit.x(1)
+    circuit.measure(1, 1)
+    sampler = RuntimeSampler("fake_brisbane", seed=3, optimization_level=1, layout=[4, 5])
+    counts = sampler.run([circuit], shots=500).result()[0].data.c.get_counts()
+    assert counts["11"] > 350
+
+
+def test_an_aer_simulator_is_a_mode_too() -> None:
+    from qiskit_aer import AerSimulator
+
+    circuit = QuantumCircuit(2)
+    circuit.h(0)
+    circuit.cx(0, 1)
+    data = RuntimeEstimator(AerSimulator(), seed=1).run([(circuit, "ZZ")], precision=0.05).result()[0].data
+    assert float(data.evs) == 1.0
+
+
 def test_parameters_that_transpilation_removes(manila: Any) -> None:
     from qiskit.circuit import Parameter
 
@@ -150,6 +188,8 @@ def test_other_bad_arguments(manila: Any) -> None:
         RuntimeEstimator(manila, options={"resilience_level": 1})
     with pytest.raises(InvalidInputError, match="layout must come with optimization_level"):
         RuntimeEstimator(manila, layout=[0, 1])
+    with pytest.raises(InvalidInputError, match="at least the 3 qubits of the circuit"):
+        RuntimeEstimator(manila, optimization_level=1, layout=[0, 1]).run([(QuantumCircuit(3), "ZZZ")])
     with pytest.raises(TypeError, match="mode must be a backend, the name of one, a Session or a Batch, got int"):
         RuntimeEstimator(5)
     with pytest.raises(InvalidInputError, match=r"did you mean fake_manila"):
