@@ -159,7 +159,7 @@ class Ledger:
         except sqlite3.IntegrityError as error:
             raise LedgerError(f"ledger {self.path} already holds this entry: {error}") from error
         except sqlite3.Error as error:
-            text = str(error)
+            text = " ".join(str(error).split())
             if "full" in text:
                 remedy = "free some space and resume; nothing recorded is lost"
             elif "readonly" in text or "unable to open" in text:
