@@ -39,7 +39,7 @@ _JOB = (
     "converged_after",
 )
 _QUALITY = ("reference", "noiseless", "exact", "baseline", "baseline_name")
-_CYCLE = ("layout", "target", "esp", "move", "evaluations")
+_CYCLE = ("slot", "layout", "target", "esp", "move", "evaluations")
 
 
 def report_data(results: Sequence[CampaignResult], *, level: float = 0.95) -> dict[str, Any]:
@@ -68,6 +68,7 @@ def run_data(
         **{key: summary[key] for key in ("campaign", "device", "seed", "buffer", "digest", "versions", "usage")},
         "label": f"{strategies}, seed {summary['seed']}",
         "cycles": max(len(job["cycles"]) for job in summary["jobs"]),
+        "slots": max(c["slot"] for job in summary["jobs"] for c in job["cycles"]) + 1,
         "chip": dict(chip),
         "jobs": [_job(job, traces[job["name"]]) for job in summary["jobs"]],
     }

@@ -82,6 +82,10 @@
     return sorted.length ? sorted[Math.min(sorted.length - 1, Math.floor(q * sorted.length))] : 0;
   }
 
+  /* Cycles of all jobs run side by side unless a joint plan staggers them over slots. */
+  const during = (job, slot) => job.cycles.find((cycle) => cycle.slot === slot);
+  const moment = (run) => (run.slots > run.cycles ? "slot" : "cycle");
+
   function chip(run, holder, cycle) {
     const { points, couplers, readout } = run.chip;
     const xs = points.map((p) => p[0]), ys = points.map((p) => p[1]);
@@ -95,9 +99,9 @@
     for (const [a, b] of couplers) nearest = Math.min(nearest, Math.hypot(at[a][0] - at[b][0], at[a][1] - at[b][1]));
     const radius = Math.max(3, Math.min(17, 0.36 * nearest));
     const owner = new Map();
-    run.jobs.forEach((job, j) => (job.cycles[cycle]?.layout || []).forEach((q, i) => owner.set(q, [j, i])));
-    const held = run.jobs.filter((job) => job.cycles[cycle]).length;
-    const title = `${run.device}, cycle ${cycle + 1}: ${owner.size} of ${points.length} qubits held by ${held} jobs`;
+    run.jobs.forEach((job, j) => (during(job, cycle)?.layout || []).forEach((q, i) => owner.set(q, [j, i])));
+    const held = run.jobs.filter((job) => during(job, cycle)).length;
+    const title = `${run.device}, ${moment(run)} ${cycle + 1}: ${owner.size} of ${points.length} qubits held by ${held} jobs`;
     const node = svg("svg", { viewBox: `0 0 ${width} ${round(height)}`, role: "img", "aria-label": title }, hint(title));
     const edges = svg("g", { "stroke-linecap": "round" }), qubits = svg("g", { "text-anchor": "middle" });
     const worst = quantile(couplers.map((c) => c[2]), 0.9);
@@ -198,14 +202,14 @@
     const node = svg("svg", { viewBox: `0 0 ${width} ${height}`, role: "img", "aria-label": title }, hint(title));
     const sx = scale(0, total, left, width - 12);
     const spans = run.usage.spans;
-    const held = spans.map(([cycle]) => run.jobs.reduce((sum, job) => sum + (job.cycles[cycle] ? job.cycles[cycle].layout.length : 0), 0) / run.chip.points.length);
+    const held = spans.map(([cycle]) => run.jobs.reduce((sum, job) => sum + (during(job, cycle)?.layout.length || 0), 0) / run.chip.points.length);
     const peak = Math.min(1, Math.max(0.1, Math.ceil(Math.max(...held, 0) * 10 + 0.5) / 10)), sy = scale(0, peak, 78, 12);
     for (const value of [0, peak / 2, peak]) {
       node.append(svg("line", { x1: left, x2: width - 12, y1: sy(value), y2: sy(value), stroke: "#e6eaee" }));
       node.append(label(left - 6, sy(value) + 4, format(100 * value) + " %", { "text-anchor": "end" }));
     }
     node.append(label(10, 48, "qubits held"));
-    spans.forEach(([, start, end], i) => node.append(svg("rect", { x: sx(start), y: sy(held[i]), width: Math.max(1, sx(end) - sx(start) - 1), height: round(sy(0) - sy(held[i])), fill: "#9fc3e6" }, hint(`cycle ${spans[i][0] + 1}: ${format(100 * held[i])} % of the qubits`))));
+    spans.forEach(([, start, end], i) => node.append(svg("rect", { x: sx(start), y: sy(held[i]), width: Math.max(1, sx(end) - sx(start) - 1), height: round(sy(0) - sy(held[i])), fill: "#9fc3e6" }, hint(`${moment(run)} ${spans[i][0] + 1}: ${format(100 * held[i])} % of the qubits`))));
     for (const [value, text] of times(total, 8)) {
       node.append(svg("line", { x1: sx(value), x2: sx(value), y1: top, y2: height - 30, stroke: "#e6eaee" }));
       node.append(label(sx(value), height - 15, text, { "text-anchor": "middle" }));
@@ -216,13 +220,13 @@
       const short = job.name.length > 18 ? job.name.slice(0, 17) + "…" : job.name;
       node.append(label(left - 8, y + 15, short, { "text-anchor": "end", class: "strong" }));
       spans.forEach(([cycle, start, end]) => {
-        const here = job.cycles[cycle];
+        const here = during(job, cycle);
         if (!here || !here.evaluations) return;
-        const most = Math.max(...run.jobs.map((other) => other.cycles[cycle]?.evaluations || 0));
+        const most = Math.max(...run.jobs.map((other) => during(other, cycle)?.evaluations || 0));
         const stop = start + (end - start) * (here.evaluations / most);
         const relative = Math.max(0, Math.min(1, here.esp / job.best_esp));
         node.append(svg("rect", { x: sx(start), y: y + 3, width: Math.max(1, round(sx(stop) - sx(start) - 1)), height: row - 6, rx: 3, fill: colour(j), opacity: round(0.25 + 0.75 * Math.max(0, (relative - 0.5) * 2)) },
-          hint(`${job.name}, cycle ${cycle + 1}: ESP ${format(here.esp)} (${format(100 * relative)} % of its best), ${here.evaluations} evaluations`)));
+          hint(`${job.name}, cycle ${job.cycles.indexOf(here) + 1}: ESP ${format(here.esp)} (${format(100 * relative)} % of its best), ${here.evaluations} evaluations`)));
       });
     });
     holder.replaceChildren(node);
@@ -271,7 +275,7 @@
 
   function drawCycle() {
     const cycle = Number(slider.value);
-    shown.textContent = `cycle ${cycle + 1} of ${run.cycles}`;
+    shown.textContent = `${moment(run)} ${cycle + 1} of ${run.slots}`;
     slider.setAttribute("aria-valuetext", shown.textContent);
     chip(run, find("chip"), cycle);
   }
@@ -282,7 +286,7 @@
   }
   function draw(cycle) {
     stop();
-    slider.max = run.cycles - 1;
+    slider.max = run.slots - 1;
     slider.value = cycle;
     find("legend").replaceChildren(...run.jobs.map((job, j) => {
       const item = document.createElement("li"), swatch = document.createElement("i");
@@ -299,11 +303,11 @@
   play.addEventListener("click", () => {
     if (timer !== null) return stop();
     play.textContent = "Pause";
-    timer = setInterval(() => { slider.value = (Number(slider.value) + 1) % run.cycles; drawCycle(); }, 900);
+    timer = setInterval(() => { slider.value = (Number(slider.value) + 1) % run.slots; drawCycle(); }, 900);
   });
   picker?.addEventListener("change", () => { run = data.runs[Number(picker.value)]; draw(0); });
   if (picker) picker.value = String(data.runs.indexOf(run));
-  draw(whole("cycle", run.cycles - 1));
+  draw(whole("cycle", run.slots - 1));
   if (data.comparison.length) comparison(data.comparison, find("comparison"));
   document.documentElement.dataset.drawn = "yes";
 })();
