@@ -130,7 +130,7 @@ def test_a_damaged_page_is_reported(tmp_path: Path) -> None:
     raw = bytearray(path.read_bytes())
     raw[len(raw) // 2 : len(raw) // 2 + 4096] = os.urandom(4096)
     path.write_bytes(raw)
-    with pytest.raises(LedgerError, match="restore the file from a copy, or start in a new folder"):
+    with pytest.raises(LedgerError, match="keep what can be read with 'qalgs nest salvage"):
         Ledger(path)
     path.write_bytes(b"not a database at all, but long enough to have a header" * 30)
     with pytest.raises(LedgerError, match="restore the file"):
