@@ -281,8 +281,6 @@ class JobsFile:
             jumps=table.jumps,
             cost=CostModel(rates=settings["rates"], shots=settings["shots"], evaluations=settings["evaluations"]),
             time_limit=table.time_limit,
-            # Polishing stops by the clock; without it the plan depends on the seed alone and a run can be resumed.
-            polish=0.0,
             seed=self.seed,
         )
 

@@ -17,18 +17,21 @@ if TYPE_CHECKING:
     from .requests import Request
 
 
-def solver(time_limit: float, seed: int) -> Any:
-    """Return a single-threaded CP-SAT solver with a time limit in seconds and a fixed seed.
+def solver(time_limit: float, seed: int, *, wall: float | None = None) -> Any:
+    """Return a single-threaded CP-SAT solver with a fixed seed.
 
-    The limit holds in the solver's deterministic time, too, so that a fast machine and a slow one stop at the same
-    place unless the slow one takes longer than wall time allows.
+    Args:
+        time_limit: Limit in the solver's deterministic time, about seconds: the same on every machine, so that
+            what it finds is, too.
+        seed: Seed of the search.
+        wall: Limit in seconds of the clock; thirty times the other one by default, against runaways alone.
     """
     from ortools.sat.python import cp_model
 
     made = cp_model.CpSolver()
-    made.parameters.max_time_in_seconds = float(time_limit)
-    made.parameters.random_seed = int(seed) % (2**31 - 1)
     made.parameters.max_deterministic_time = float(time_limit)
+    made.parameters.max_time_in_seconds = float(wall if wall is not None else 30 * time_limit)
+    made.parameters.random_seed = int(seed) % (2**31 - 1)
     made.parameters.num_workers = 1
     return made
 

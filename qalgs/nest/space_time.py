@@ -119,8 +119,9 @@ def plan(
         rounds: Most constructions of the greedy search; 60 for small batches, fewer for large ones by default.
         time_limit: Seconds after which the search stops with what it has; 6 for the greedy planner, 60 for the
             exact one by default. Where the rounds end the search, the plan depends on the seed alone.
-        polish: Seconds that the greedy planner may spend, on small batches whose gap is open, on asking CP-SAT for
-            fewer slots or a better bound; 0 leaves the greedy plan as it is.
+        polish: Effort (CP-SAT's deterministic time, about seconds) that the greedy planner may spend on each of at
+            most four questions for fewer slots or a better bound, on small batches whose gap is open; 0 leaves the
+            greedy plan as it is.
         seed: Seed of the search.
         options: Passed to :meth:`LayoutCatalogue.for_circuit`.
 
@@ -208,14 +209,15 @@ class _Search:
             seed=self.seed,
         )
         small = sum(len(k.rows) for k in problem.kinds) * len(found) <= POLISH_SIZE and self.jumps
-        seconds = self.time_limit if self.planner == "cpsat" else (self.polish if small else 0.0)
-        if seconds > 0 and len(found) > bound.slots:
+        exact = self.planner == "cpsat"
+        if len(found) > bound.slots and (exact or (small and self.polish > 0)):
             outcome = exact_slots(
                 problem,
                 at_least=bound.slots,
                 known=found,
                 cuts=bound.cuts,
-                time_limit=seconds,
+                time_limit=self.time_limit,
+                effort=None if exact else self.polish,
                 seed=self.seed,
             )
             if outcome.bound > bound.slots:

@@ -45,6 +45,7 @@ def exact_slots(
     known: Slots | None,
     cuts: Sequence[Cut] = (),
     time_limit: float = 60.0,
+    effort: float | None = None,
     seed: int = 0,
 ) -> ExactOutcome:
     """Find the shortest plan, or the best bound in the time.
@@ -54,18 +55,24 @@ def exact_slots(
         at_least: A lower bound to start from.
         known: A plan to beat, such as the greedy one.
         cuts: Capacities of a slot; redundant, but they shorten the proofs.
-        time_limit: Seconds.
+        time_limit: Seconds of the clock.
+        effort: Instead of the clock, the solver's deterministic time for each question, of which at most four are
+            asked; the outcome then is the same on every machine.
         seed: Seed of the solver.
     """
+    asked = 0
     started = time.monotonic()
     ceiling = len(known) if known is not None else sum(problem.kinds[k].cycles for k in problem.kind_of)
     bound, best = at_least, known
 
     def left() -> float:
+        if effort is not None:
+            return effort if asked < 4 else 0.0
         return time_limit - (time.monotonic() - started)
 
     while bound < ceiling and left() > 0:
-        verdict, slots = _ask(problem, bound, cuts, left(), seed)
+        verdict, slots = _ask(problem, bound, cuts, left(), effort is None, seed)
+        asked += 1
         if verdict == "no":
             bound += 1
         elif slots is not None:
@@ -73,7 +80,8 @@ def exact_slots(
         else:
             break
     while best is not None and ceiling - 1 > bound and left() > 0:
-        verdict, slots = _ask(problem, ceiling - 1, cuts, left(), seed)
+        verdict, slots = _ask(problem, ceiling - 1, cuts, left(), effort is None, seed)
+        asked += 1
         if slots is None:
             bound = max(bound, ceiling) if verdict == "no" else bound
             break
@@ -87,7 +95,7 @@ def exact_slots(
 
 
 def _ask(
-    problem: Problem, horizon: int, cuts: Sequence[Cut], time_limit: float, seed: int
+    problem: Problem, horizon: int, cuts: Sequence[Cut], time_limit: float, by_clock: bool, seed: int
 ) -> tuple[str, Slots | None]:
     """Ask for a plan of at most ``horizon`` slots: ("yes", plan), ("no", None) or ("unknown", None)."""
     from ortools.sat.python import cp_model
@@ -113,7 +121,8 @@ def _ask(
         for group in slot:
             if len(group) > 1:
                 model.add_at_most_one(group)
-    run = solver(max(0.1, time_limit), seed)
+    limit = max(0.1, time_limit)
+    run = solver(10 * limit, seed, wall=limit) if by_clock else solver(limit, seed)
     status = run.solve(model)
     if status == cp_model.INFEASIBLE:
         return "no", None
