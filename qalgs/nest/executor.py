@@ -20,8 +20,10 @@ from numpy.typing import NDArray
 from qalgs.parallel import resolve_jobs
 from qalgs.seeds import keyed
 
+from .chip import Chip
 from .jobs import Job
-from .merge import place
+from .requests import count_bases
+from .translate import to_layout
 
 if TYPE_CHECKING:
     from qalgs.backends import DeviceSnapshot
@@ -137,8 +139,11 @@ class Bench:
         from qalgs.backends import NoisyEstimator
 
         self.job = job
-        placed = place(job.name, job.circuit, job.observable, layout, snapshot)
-        self.circuit, self.observable, self.bases = placed.circuit, placed.observable, len(placed.bases)
+        chip = Chip.of(snapshot)
+        self.circuit = to_layout(job.circuit, chip, chip.check_layout(layout, f"layout of job {job.name!r}"))
+        routed = self.circuit.layout is not None
+        self.observable = job.observable.apply_layout(self.circuit.layout) if routed else job.observable
+        self.bases = count_bases(job.observable)
         self.estimator = NoisyEstimator(snapshot, layout, engine=engine, inflation=dict(inflation or {}) or None)
 
     def exact(self, points: Array, seed: int = 0) -> Array:
