@@ -1,8 +1,8 @@
 """Local testing mode on large devices: circuits are run on their own qubits alone.
 
 The executor's Estimator measures every qubit of the device, so that Aer would have to simulate all 127 of them,
-and every call would build the noise model of the whole device. A circuit on the compact device of its active qubits
-has the same noise and gives the same numbers.
+and every call would build the noise model of the whole device. A circuit on the compact device of its active
+qubits has the same noise and gives the same numbers.
 """
 
 from __future__ import annotations

@@ -39,22 +39,24 @@ def value(estimator: NoisyEstimator, *pub: object, **options: object) -> float:
     return float(estimator.run([pub], **options).result()[0].data.evs)  # type: ignore[arg-type]
 
 
-# Heavy-hex ECR, heavy-hex CZ with T2 > 2 T1 and T2 > T1, CX, older u-gates, mixed couplers, square lattice.
+# Heavy-hex ECR, heavy-hex CZ with T2 > T1, CX, older u-gates, mixed couplers, square lattice.
+FULL = {
+    "fake_peekskill": [0, 1, 4, 7, 10],
+    "fake_prague": [7, 4, 1, 0],
+    "fake_guadalupe": [0, 1, 4, 7],
+    "fake_almaden": [0, 1, 2],
+    "fake_cairo": [4, 1, 2, 3],
+    "fake_nighthawk": [0, 1, 2, 12],
+}
+
+
 @pytest.mark.parametrize(
-    ("name", "layout"),
-    [
-        ("fake_peekskill", [0, 1, 4, 7, 10]),
-        ("fake_prague", [7, 4, 1, 0]),
-        ("fake_guadalupe", [0, 1, 4, 7]),
-        ("fake_almaden", [0, 1, 2]),
-        ("fake_cairo", [4, 1, 2, 3]),
-        ("fake_nighthawk", [0, 1, 2, 12]),
-    ],
+    ("name", "engine"), [*((name, "compiled") for name in FULL), ("fake_peekskill", "aer"), ("fake_prague", "aer")]
 )
-@pytest.mark.parametrize("engine", ["compiled", "aer"])
 def test_states_equal_aer_on_the_full_device(
-    name: str, layout: list[int], engine: str, rng: np.random.Generator, full_device: Callable[[str], Any]
+    name: str, engine: str, rng: np.random.Generator, full_device: Callable[[str], Any]
 ) -> None:
+    layout = FULL[name]
     snapshot = DeviceSnapshot.from_backend(name)
     estimator = NoisyEstimator(snapshot, layout, engine=engine)
     circuit = efficient_su2(len(layout), reps=2, entanglement="circular")
@@ -142,6 +144,27 @@ def test_state_and_energy_equal_the_twin(torino: DeviceSnapshot, engine: str, rn
     observable = random_observable(3, 10, rng)
     expected = measured(rho, observable, readout_flips(torino.subset(layout)))
     assert value(estimator, circuit, observable, values) == pytest.approx(expected, abs=1e-7)
+
+
+def test_unphysical_t2_is_cut_as_aer_does_and_said(torino: DeviceSnapshot, rng: np.random.Generator) -> None:
+    said = next(p for p in torino.problems if p.kind == "t2_above_2t1")
+    assert "T2 is cut to 2 T1" in str(said)
+    (bad,) = said.qubits
+    edge = next(e for e in torino.coupling if bad in e)
+    t1, t2 = torino.t1[bad], torino.t2[bad]
+    assert t1 is not None
+    assert t2 is not None
+    assert t2 > 2 * t1
+    circuit = efficient_su2(2, reps=2)
+    circuit.delay(5e-6, 0, unit="s")
+    circuit.delay(5e-6, 1, unit="s")
+    values = rng.normal(size=circuit.num_parameters)
+    states = [NoisyEstimator(torino, edge, engine=e).state(circuit, values).data for e in ("compiled", "aer")]
+    assert np.max(np.abs(states[0] - states[1])) < 1e-12
+    data = torino.to_dict()
+    data["t2"][bad] = 2 * t1
+    cut = NoisyEstimator(DeviceSnapshot.from_dict(data), edge).state(circuit, values).data
+    assert np.max(np.abs(cut - states[0])) < 1e-12
 
 
 def test_asymmetric_readout_equals_the_twin(rng: np.random.Generator) -> None:

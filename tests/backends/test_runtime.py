@@ -57,13 +57,13 @@ def test_pubs_and_calls_have_their_own_noise_and_seeds_repeat(manila: Any, rng: 
     pub = (circuit, OBSERVABLE, values)
 
     def draw(estimator: RuntimeEstimator) -> list[float]:
-        job = estimator.run([pub, pub, (*pub, 0.1)], precision=0.05)
-        assert job.in_final_state() or len(job.jobs) == 3
+        job = estimator.run([pub, (*pub, 0.1)], precision=0.05)
+        assert len(job.jobs) == 2
         return [float(r.data.evs) for r in job.result()]
 
     one = RuntimeEstimator(manila, seed=5, optimization_level=1)
     first, second = draw(one), draw(one)
-    assert len({*first, *second}) == 6
+    assert len({*first, *second}) == 4
     again = RuntimeEstimator(manila, seed=5, optimization_level=1)
     assert [draw(again), draw(again)] == [first, second]
 
