@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
 import os
 from pathlib import Path
 
@@ -27,11 +29,14 @@ def read_qasm3(source: str | os.PathLike[str]) -> QuantumCircuit:
     name, text = _text(source)
     from qiskit import qasm3
 
+    # The parser writes line and column to stderr and raises an empty error.
+    complaints = io.StringIO()
     try:
-        circuit = qasm3.loads(text)
+        with contextlib.redirect_stderr(complaints):
+            circuit = qasm3.loads(text)
     except Exception as error:
         # The importer raises parser, converter and lookup errors of several unrelated packages.
-        reason = " ".join(str(error).split()).strip("' \"") or type(error).__name__
+        reason = " ".join(f"{error} {complaints.getvalue()}".split()).strip("' \"") or type(error).__name__
         raise InvalidInputError(f"{name} is not OpenQASM 3 that can be imported: {reason}") from error
     circuit.remove_final_measurements()
     if circuit.num_qubits == 0:

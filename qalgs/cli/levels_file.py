@@ -243,7 +243,9 @@ def load_levels(path: str | Path) -> LevelsFile:
         return LevelsFile(path=source, model=LevelsModel.model_validate(raw))
     except ValidationError as error:
         found = max(error.errors(include_url=False), key=lambda e: len(e["loc"]))
-        key = ".".join(str(part) for part in found["loc"] if str(part).islower() or isinstance(part, int))
+        # Alternatives of a union leave names of types in the location.
+        types = {"int", "str", "float", "dict", "constrained-int"}
+        key = ".".join(str(p) for p in found["loc"] if p not in types and (isinstance(p, int) or p.islower()))
         if found["type"] == "extra_forbidden":
             raise InvalidInputError(f"{source}: {key} is not a key of this table; remove it") from error
         rule = found["msg"][:1].lower() + found["msg"][1:]

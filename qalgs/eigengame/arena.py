@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from qalgs.eigengame.events import Event, Note, Progress, Snapshot
 from qalgs.eigengame.penalty import auto_beta, auto_shift
 from qalgs.eigengame.problem import Problem
-from qalgs.optimizers import LBFGS, Optimizer
+from qalgs.optimizers import LBFGS, Optimizer, OptimizerRun
 from qalgs.results import Status
 from qalgs.seeds import keyed
 
@@ -106,9 +106,26 @@ class Arena:
         return rule(energies, self.sigma)
 
     def minimise(
-        self, state: int, round_: int, objective: Objective, start: Real, c: float, budget: int
+        self,
+        state: int,
+        round_: int,
+        objective: Objective,
+        start: Real,
+        c: float,
+        budget: int,
+        run: OptimizerRun | None = None,
     ) -> Generator[Event, None, Outcome]:
-        """Minimise one player's cost, yielding its progress."""
+        """Minimise one player's cost, yielding its progress.
+
+        Args:
+            state: Index of the player.
+            round_: Restart or round, for the record.
+            objective: Its cost.
+            start: First point.
+            c: Penalty, for the record.
+            budget: Evaluations.
+            run: An optimiser already under way, to be continued instead of a fresh start.
+        """
         shown = c if self.method == "vqd" else c + self.problem.offset
         pending: list[Progress] = []
         trail: list[Real] = []
@@ -138,32 +155,34 @@ class Arena:
             pending.append(event)
             return cost, gradient
 
-        if isinstance(self.optimizer, LBFGS):
+        if run is None and isinstance(self.optimizer, LBFGS):
             best.status = _lbfgs(record, start, self.optimizer, budget)
             yield from pending
             return best
-        stages = STAGES if self.players.has_shots and _scheduled(self.optimizer) else 1
+        stages = STAGES if run is None and self.players.has_shots and scheduled(self.optimizer) else 1
         here = start
         for stage in range(stages):
-            run = self.optimizer.at_cycle(stage, stages).start(
-                here, seed=keyed(self.root, "optimizer", state, round_, stage), budget=max(1, budget // stages)
+            share = max(1, budget // stages)
+            going = run or self.optimizer.at_cycle(stage, stages).start(
+                here, seed=keyed(self.root, "optimizer", state, round_, stage), budget=share
             )
-            while not run.done:
-                points = run.ask()
+            limit = best.evaluations + share
+            while not going.done and best.evaluations < limit:
+                points = going.ask()
                 answers = [record(x) for x in points]
                 gradients = np.array([g for _, g in answers]) if self.optimizer.needs_gradient else None
-                run.tell(points, np.array([v for v, _ in answers]), gradients)
+                going.tell(points, np.array([v for v, _ in answers]), gradients)
                 yield from pending
                 pending.clear()
             here = trail[-1] if trail and self.optimizer.needs_gradient else best.parameters
-            best.status = run.status or Status.BUDGET
+            best.status = going.status or Status.BUDGET
         if self.players.has_shots and self.optimizer.needs_gradient:
             # The lowest of noisy values is a lucky one; the mean of the last points is a better estimate.
             best.parameters = np.mean(trail[-max(1, len(trail) // TAIL) :], axis=0)
         return best
 
 
-def _scheduled(optimizer: Optimizer) -> bool:
+def scheduled(optimizer: Optimizer) -> bool:
     """Whether a step size changes over the stages of a run."""
     return any(not isinstance(getattr(optimizer, name), int | float | None) for name in optimizer.scheduled)
 

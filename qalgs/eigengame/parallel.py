@@ -11,11 +11,12 @@ from collections.abc import Generator
 
 import numpy as np
 
-from qalgs.eigengame.arena import Arena, Outcome
+from qalgs.eigengame.arena import STAGES, Arena, Outcome, scheduled
 from qalgs.eigengame.events import Event, LevelFound, RoundDone, Snapshot
 from qalgs.eigengame.sequential import COLLAPSE
-from qalgs.optimizers import LBFGS
+from qalgs.optimizers import LBFGS, OptimizerRun
 from qalgs.results import Status
+from qalgs.seeds import keyed
 
 _QUIET = 2
 
@@ -26,7 +27,7 @@ class Rounds:
     Args:
         arena: The run.
         k: Number of players.
-        steps: Evaluations per player and round; under L-BFGS those of the first round, doubled up to 32 times.
+        steps: Evaluations per player and round.
         budgets: Evaluations per player in total.
         stagger: Rounds between the starts of neighbours.
         advance: Let waiting players train against those already started.
@@ -48,7 +49,8 @@ class Rounds:
         self.stagger, self.advance, self.tolerance = stagger, advance, tolerance
         self.latest: dict[int, Snapshot] = {}
         self.moved: dict[int, bool] = {}
-        self.candidates: dict[int, list[np.ndarray]] = {}
+        self.last_change: dict[int, float] = {}
+        self.runs: dict[int, tuple[OptimizerRun, int]] = {}
         self.attempts = dict.fromkeys(range(k), 0)
         self.critical_path = 0
 
@@ -68,7 +70,8 @@ class Rounds:
             self.critical_path += longest
             changes = {i: self._change(i, s) for i, s in published.items()}
             self.latest.update(published)
-            self.moved = {i: changes.get(i, 0.0) > self.tolerance for i in range(self.k)}
+            self.last_change = {i: changes.get(i, 0.0) for i in range(self.k)}
+            self.moved = {i: change > self.tolerance for i, change in self.last_change.items()}
             offset = self.arena.problem.offset
             yield RoundDone(
                 round=index,
@@ -82,11 +85,30 @@ class Rounds:
             if started >= self.k and not published:
                 break
             index += 1
+        for run, _ in self.runs.values():
+            run.close()
         return [self.latest[i] for i in range(self.k)]
 
-    def _steps(self, index: int) -> int:
-        """Evaluations of a round: growing under L-BFGS, which forgets its curvature between rounds."""
-        return self.steps * 2 ** min(index, 5) if isinstance(self.arena.optimizer, LBFGS) else self.steps
+    def _continued(self, i: int) -> OptimizerRun:
+        """Return player i's optimiser, which lives on while its parents stand almost still.
+
+        L-BFGS keeps its curvature and Adam its moments that way; a parent that has moved makes them wrong.
+        """
+        arena = self.arena
+        stage = 0
+        if scheduled(arena.optimizer):
+            stage = min(STAGES - 1, STAGES * arena.counts.get(i, 0) // self.budgets[i])
+        stages = STAGES if scheduled(arena.optimizer) else 1
+        moving = any(self.last_change.get(j, np.inf) > 1e-5 * arena.sigma for j in range(i))
+        stale = isinstance(arena.optimizer, LBFGS) and moving
+        held = self.runs.get(i)
+        if held is None or held[0].done or held[1] != stage or stale:
+            if held is not None:
+                held[0].close()
+            seed = keyed(arena.root, "optimizer", i, arena.counts.get(i, 0))
+            run = arena.optimizer.at_cycle(stage, stages).start(self.latest[i].parameters, seed=seed)
+            held = self.runs[i] = (run, stage)
+        return held[0]
 
     def _change(self, i: int, snapshot: Snapshot) -> float:
         return abs(snapshot.energy - self.latest[i].energy) if i in self.latest else np.inf
@@ -112,8 +134,9 @@ class Rounds:
         objective = arena.players.objective(arena.method, c, parents, arena.block)
         best: Outcome | None = None
         before = arena.counts.get(i, 0)
+        run = None if fresh else self._continued(i)
         for start in starts:
-            outcome = yield from arena.minimise(i, index, objective, start, c, min(self._steps(index), left))
+            outcome = yield from arena.minimise(i, index, objective, start, c, min(self.steps, left), run)
             if best is None or outcome.cost < best.cost:
                 best = outcome
         assert best is not None
@@ -150,5 +173,8 @@ class Rounds:
             fresh = self.arena.players.snapshot(self.arena.starts(i, self.attempts[i])[0])
             self.latest[i] = fresh
             self.moved[i] = True
+            self.last_change[i] = np.inf
+            if i in self.runs:
+                self.runs.pop(i)[0].close()
             return True
         return False

@@ -165,10 +165,8 @@ def prepare(
         sector = find_sector(reduced, chosen, None if source is None else source.operators)
         dimension = sector.dimension
     if k > dimension:
-        where = "of the sector" if chosen else f"2**num_qubits = {int(dimension)}"
-        raise invalid(
-            "k", k, f"must be at most the dimension {where if not chosen else f'{where}, {dimension}'}", "reduce k"
-        )
+        most = f"the dimension of the sector, {dimension}" if chosen else f"2**num_qubits = {int(dimension)}"
+        raise invalid("k", k, f"must be at most {most}", "reduce k")
     circuit = ansatz if isinstance(ansatz, QuantumCircuit) else _choose(ansatz, reduced, sector, source)
     check_ansatz(circuit, reduced.num_qubits)
     name = "levels" if source is None else source.name

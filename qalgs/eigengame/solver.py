@@ -73,7 +73,7 @@ class ExcitedStates:
         budget_trend: alpha of the more-first rule: budgets proportional to 1 + alpha x, x from 1 (first) to -1
             (last player).
         stagger: Rounds between the starts of neighbours in the parallel schedule.
-        round_steps: Evaluations per player and (first) round in the parallel schedule.
+        round_steps: Evaluations per player and round in the parallel schedule.
         calibrate: Divide measured cross terms by their measured attenuation.
         cross_form: ``"multiplexed"`` or ``"two_controlled"`` cross-term circuits.
     """
