@@ -236,22 +236,20 @@ class Lowering:
         if op.num_clbits:
             raise self.refuse("must act on qubits only", "remove it, or use Aer for dynamic circuits")
         definition = getattr(op, "definition", None)
-        if op.name == "unitary" or (definition is None and hasattr(op, "to_matrix")):
+        if definition is None and hasattr(op, "to_circuit"):
+            definition = op.to_circuit()
+        if op.name == "unitary" or definition is None:
             try:
                 matrix = np.asarray(op.to_matrix(), dtype=np.complex128)
             except Exception as error:
-                raise self.refuse(f"has no matrix ({error})", "decompose it into standard gates") from error
+                raise self.refuse(
+                    "is not supported: it is no standard gate and has neither a definition nor a matrix",
+                    "decompose it into standard gates",
+                ) from error
             if matrix.shape != (1 << len(qubits), 1 << len(qubits)):
                 raise self.refuse(f"has a matrix of shape {matrix.shape}", "give it one of the gate's size")
             self._matrix(matrix, qubits, controls)
             return
-        if definition is None and hasattr(op, "to_circuit"):
-            definition = op.to_circuit()
-        if definition is None:
-            raise self.refuse(
-                "is not supported: it is no standard gate and has neither a definition nor a matrix",
-                "decompose it into standard gates",
-            )
         self._global_phase(definition.global_phase, controls)
         places = {bit: qubits[i] for i, bit in enumerate(definition.qubits)}
         for inner in definition.data:
