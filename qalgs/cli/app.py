@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from qalgs.cli import devices, levels, nest, solve
+from qalgs.cli import devices, levels, max3cut, nest, solve
 
 app = typer.Typer(
     name="qalgs",
@@ -39,3 +39,4 @@ devices.register(app)
 levels.register(app)
 nest.register(app)
 solve.register(app)
+max3cut.register(app)

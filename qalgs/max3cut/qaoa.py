@@ -1,0 +1,440 @@
+"""The bridge: the same instance as a variational quantum job, run exactly, under noise or inside a campaign."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import networkx as nx
+import numpy as np
+from numpy.typing import NDArray
+from qiskit import QuantumCircuit
+from qiskit.primitives import BaseEstimatorV2, BaseSamplerV2
+from qiskit.quantum_info import SparsePauliOp
+
+from qalgs.circuits import Max3CutEncoding, max3cut_encoding, max3cut_qaoa
+from qalgs.circuits.max3cut_encodings import EncodingName
+from qalgs.errors import invalid
+from qalgs.optimizers import COBYLA, Optimizer, minimize
+from qalgs.results import Result, Status, versions
+from qalgs.seeds import Seed, keyed, root_seed
+
+from .problem import GraphLike, Labels, Problem, as_problem
+from .qutrits import QutritQaoa
+
+_GRID = 9
+_EXACT_OPTIMUM = 3**12
+Energies = Callable[[NDArray[np.float64]], NDArray[np.float64]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class VqaJob:
+    """A job that a scheduler can run: minimise an observable over the parameters of a circuit.
+
+    Attributes:
+        name: For people.
+        circuit: Parametrised circuit; parameters are all betas, then all gammas.
+        observable: Minus the cut (plus the penalised violation where states can be infeasible).
+        optimizer: Ask/tell optimiser.
+        budget: Largest number of energy evaluations.
+        seed: Root seed.
+        initial_point: Where to start.
+        exact: The lowest value, minus the largest cut, where it is known by exhaustion.
+        encoding: How to decode samples.
+    """
+
+    name: str
+    circuit: QuantumCircuit
+    observable: SparsePauliOp
+    optimizer: Optimizer
+    budget: int
+    seed: int
+    initial_point: NDArray[np.float64]
+    exact: float | None
+    encoding: Max3CutEncoding
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class QaoaResult(Result):
+    """What a QAOA run says about an instance, beside what guessing would say.
+
+    Attributes:
+        expected_cut: Mean cut of the final state (of its feasible part if that is smaller).
+        standard_error: Of ``expected_cut`` (0 for exact engines).
+        best_of_shots: Largest recounted cut among the S samples.
+        uniform_best_of_shots: The same for S uniform random partitions: the control.
+        uniform_cut: Mean cut of a uniform random partition, ``2 W / 3``.
+        success_probability: Share of the samples (or exact probability) at the optimum.
+        uniform_success_probability: The same for uniform random partitions, where known.
+        optimum: The largest cut, by exhaustion for small graphs, else the best cut known.
+        feasible_share: Share of samples that decode to a partition.
+        point: Final angles, all betas and then all gammas.
+        evaluations: Energy evaluations.
+        shots: Shots taken, for energies and samples together.
+        circuits: Circuit executions.
+        seconds: Wall time.
+        partition: The best sample.
+    """
+
+    name: str
+    encoding: str
+    engine: str
+    reps: int
+    warm_start: bool
+    expected_cut: float
+    standard_error: float
+    best_of_shots: int | float
+    uniform_best_of_shots: int | float
+    uniform_cut: float
+    success_probability: float
+    uniform_success_probability: float | None
+    optimum: int | float
+    feasible_share: float
+    samples: int
+    evaluations: int
+    shots: int
+    circuits: int
+    seconds: float
+    cpu_seconds: float
+    status: Status
+    seed: int
+    point: NDArray[np.float64]
+    partition: Mapping[Any, int]
+    versions: Mapping[str, str] = field(default_factory=versions)
+
+
+def vqa_job(
+    graph: GraphLike,
+    encoding: EncodingName = "one-hot",
+    *,
+    weight: str | None = "weight",
+    reps: int = 1,
+    warm_start: Mapping[Any, int] | None = None,
+    optimizer: Optimizer | None = None,
+    budget: int = 60,
+    seed: Seed = 0,
+) -> VqaJob:
+    """Return the instance as a VQA job (circuit, observable, optimiser, budget, seed) for qubit encodings.
+
+    Args:
+        graph: Any graph that :func:`max3cut` accepts.
+        encoding: ``"one-hot"``, ``"binary"`` or ``"binary-folded"``.
+        weight: Edge attribute with the weight.
+        reps: QAOA layers.
+        warm_start: A partition to start near, such as ``max3cut(graph).partition``.
+        optimizer: COBYLA by default.
+        budget: Energy evaluations.
+        seed: Root seed.
+    """
+    problem = as_problem(graph, weight)
+    coded = max3cut_encoding(_plain(problem), encoding)
+    labels = _labels(problem, warm_start)
+    circuit = max3cut_qaoa(coded, reps, warm_start=labels)
+    optimum = _optimum(problem)
+    return VqaJob(
+        name=f"max3cut {problem.name or problem.n} {encoding} p={reps}",
+        circuit=circuit,
+        observable=coded.cost,
+        optimizer=optimizer or COBYLA(rhobeg=0.3),
+        budget=budget,
+        seed=root_seed(seed),
+        initial_point=ramp(reps, problem),
+        exact=None if optimum is None else -float(optimum),
+        encoding=coded,
+    )
+
+
+def ramp(reps: int, problem: Problem) -> NDArray[np.float64]:
+    """Return annealing-like angles: betas falling, gammas rising, scaled by the mean local field."""
+    scale = max(np.sqrt(2 * float((problem.weights**2).sum()) / max(problem.n, 1)), 1e-12)
+    steps = (np.arange(reps) + 0.5) / reps
+    return np.concatenate([0.45 * (1 - 0.7 * steps), (0.35 + 0.65 * steps) / scale])
+
+
+def run_qaoa(
+    graph: GraphLike,
+    encoding: EncodingName = "qutrit",
+    *,
+    weight: str | None = "weight",
+    reps: int = 1,
+    warm_start: Mapping[Any, int] | None = None,
+    bias: float = 0.6,
+    optimizer: Optimizer | None = None,
+    budget: int = 150,
+    samples: int = 1024,
+    initial_point: NDArray[np.float64] | None = None,
+    estimator: BaseEstimatorV2 | None = None,
+    sampler: BaseSamplerV2 | None = None,
+    estimator_shots: int = 0,
+    seed: Seed = 0,
+) -> QaoaResult:
+    """Train QAOA on an instance, sample it, and put guessing beside it.
+
+    Args:
+        graph: Any graph that :func:`max3cut` accepts; small, since a label takes 1 qutrit, 2 or 3 qubits.
+        encoding: ``"qutrit"`` (exact simulator only), ``"one-hot"``, ``"binary"`` or ``"binary-folded"``.
+        weight: Edge attribute with the weight.
+        reps: QAOA layers p.
+        warm_start: A partition to start near, such as ``max3cut(graph).partition``.
+        bias: Probability of each warm-start label.
+        optimizer: Ask/tell optimiser without gradients; COBYLA by default.
+        budget: Energy evaluations, at least 4.
+        samples: S, the number of final samples and of uniform guesses.
+        initial_point: First angles; by default the best point of a small grid over the scale of a linear ramp,
+            paid from the budget.
+        estimator: Any V2 estimator, such as a noisy one; the compiled exact engine by default.
+        sampler: Any V2 sampler for the final samples; exact sampling of the compiled engine by default.
+        estimator_shots: Shots that one evaluation of ``estimator`` costs, for the account.
+        seed: Root seed.
+
+    Returns:
+        The result.
+    """
+    for name, value, low in (("budget", budget, 4), ("samples", samples, 1)):
+        if isinstance(value, bool) or not isinstance(value, int) or value < low:
+            raise invalid(name, value, f"must be an int of at least {low}")
+    began, cpu = time.perf_counter(), time.process_time()
+    problem, root = as_problem(graph, weight), root_seed(seed)
+    labels = _labels(problem, warm_start)
+    coded = max3cut_encoding(_plain(problem), encoding)
+    if problem.m == 0:
+        raise invalid("graph", "no weighted edge", "must have an edge with a non-zero weight")
+    if encoding == "qutrit":
+        if estimator is not None or sampler is not None:
+            raise invalid("estimator", estimator, "must be None for qutrits", "take a qubit encoding")
+        machine: _Machine = _QutritMachine(coded, labels, bias)
+    else:
+        circuit = max3cut_qaoa(coded, reps, warm_start=labels, bias=bias)
+        machine = _QubitMachine(coded, circuit, estimator, sampler, root)
+    best = _train(machine, problem, reps, optimizer, budget, initial_point, root)
+    point, evaluations, status = best
+    drawn, exact = machine.sample(point, samples, keyed(root, "qaoa", "samples"))
+    good = drawn[(drawn >= 0).all(axis=1)]
+    cuts = _cuts(problem, good)
+    guess = keyed(root, "qaoa", "uniform").integers(0, 3, (samples, problem.n)).astype(np.int8)
+    guesses = _cuts(problem, guess)
+    optimum, chance = _best_cut(problem, cuts, guesses)
+    tolerance = 1e-9 * max(1.0, abs(optimum))
+    if exact is not None:
+        table = _cuts(problem, coded.labels())
+        defined = coded.feasible()
+        mass = float(exact[defined].sum())
+        mean, error = float(exact[defined] @ table[defined]) / max(mass, 1e-300), 0.0
+        success = float(exact[defined & (table >= optimum - tolerance)].sum())
+    else:
+        mass = len(good) / len(drawn)
+        mean = float(cuts.mean()) if len(cuts) else float("nan")
+        error = float(cuts.std(ddof=1) / np.sqrt(len(cuts))) if len(cuts) > 1 else float("nan")
+        success = float((cuts >= optimum - tolerance).sum() / len(drawn))
+    winner = good[int(cuts.argmax())] if len(good) else np.zeros(problem.n, dtype=np.int8)
+    return QaoaResult(
+        name=problem.name, encoding=encoding, engine=machine.engine, reps=reps, warm_start=labels is not None,
+        expected_cut=mean, standard_error=error,
+        best_of_shots=problem.cut(winner), uniform_best_of_shots=problem.number(float(guesses.max())),
+        uniform_cut=2 * problem.total / 3, success_probability=success, uniform_success_probability=chance,
+        optimum=problem.number(optimum), feasible_share=mass, samples=samples, evaluations=evaluations,
+        shots=samples + estimator_shots * evaluations, circuits=evaluations + 1,
+        seconds=time.perf_counter() - began, cpu_seconds=time.process_time() - cpu, status=status, seed=root,
+        point=point, partition=dict(zip(problem.nodes, winner.tolist(), strict=True)),
+    )  # fmt: skip
+
+
+class _Machine:
+    engine = ""
+
+    def energies(self, points: NDArray[np.float64]) -> NDArray[np.float64]:
+        raise RuntimeError("an engine must define its energies")
+
+    def sample(
+        self, point: NDArray[np.float64], shots: int, rng: np.random.Generator
+    ) -> tuple[NDArray[np.int8], NDArray[np.float64] | None]:
+        raise RuntimeError("an engine must define its samples")
+
+
+class _QutritMachine(_Machine):
+    engine = "qutrit simulator"
+
+    def __init__(self, coded: Max3CutEncoding, labels: Labels | None, bias: float) -> None:
+        self.qaoa = QutritQaoa(coded, warm_start=labels, bias=bias)
+
+    def energies(self, points: NDArray[np.float64]) -> NDArray[np.float64]:
+        return np.array([-self.qaoa.expected_cut(point) for point in points])
+
+    def sample(
+        self, point: NDArray[np.float64], shots: int, rng: np.random.Generator
+    ) -> tuple[NDArray[np.int8], NDArray[np.float64] | None]:
+        chances = self.qaoa.probabilities(point)
+        picks = rng.choice(len(chances), shots, p=chances / chances.sum())
+        return self.qaoa.encoding.labels(picks), chances
+
+
+class _QubitMachine(_Machine):
+    def __init__(
+        self, coded: Max3CutEncoding, circuit: QuantumCircuit, estimator: BaseEstimatorV2 | None,
+        sampler: BaseSamplerV2 | None, root: int,
+    ) -> None:  # fmt: skip
+        from qalgs.backends import CompiledEstimator
+
+        self.coded, self.circuit, self.cost = coded, circuit, coded.cost
+        self.estimator = estimator or CompiledEstimator(seed=keyed(root, "qaoa", "estimator"))
+        self.sampler = sampler
+        self.exact = estimator is None and sampler is None
+        self.engine = type(self.estimator).__name__
+
+    def energies(self, points: NDArray[np.float64]) -> NDArray[np.float64]:
+        evs = self.estimator.run([(self.circuit, self.cost, points)]).result()[0].data.evs
+        return np.asarray(evs, dtype=np.float64).reshape(len(points))
+
+    def sample(
+        self, point: NDArray[np.float64], shots: int, rng: np.random.Generator
+    ) -> tuple[NDArray[np.int8], NDArray[np.float64] | None]:
+        if self.sampler is None:
+            from qalgs.backends import compile_circuit
+
+            chances = np.abs(compile_circuit(self.circuit).states(point).reshape(-1)) ** 2
+            picks = rng.choice(len(chances), shots, p=chances / chances.sum())
+            return self.coded.labels(picks), chances if self.exact else None
+        measured = self.circuit.measure_all(inplace=False)
+        data = self.sampler.run([(measured, point)], shots=shots).result()[0].data
+        counts = next(iter(data.values())).get_int_counts()
+        states = np.repeat(np.array(list(counts), dtype=np.int64), np.array(list(counts.values())))
+        return self.coded.labels(states), None
+
+
+def _train(
+    machine: _Machine, problem: Problem, reps: int, optimizer: Optimizer | None, budget: int,
+    initial_point: NDArray[np.float64] | None, root: int,
+) -> tuple[NDArray[np.float64], int, Status]:  # fmt: skip
+    spent = 0
+    if initial_point is None:
+        # A linear ramp has two scales; a coarse grid over them avoids the barren ends of the landscape.
+        base = ramp(reps, problem)
+        side = max(2, min(_GRID, int(np.sqrt(budget // 2))))
+        scales = np.stack(np.meshgrid(np.linspace(0.4, 1.8, side), np.linspace(-2, 2, side)), axis=-1).reshape(
+            -1, 2
+        )
+        points = np.concatenate([scales[:, :1] * base[:reps], scales[:, 1:] * base[reps:]], axis=1)
+        values = machine.energies(points)
+        start, spent = points[int(values.argmin())], len(points)
+    else:
+        start = np.asarray(initial_point, dtype=np.float64)
+        if start.shape != (2 * reps,):
+            raise invalid("initial_point", start.shape, f"must have shape ({2 * reps},)", "betas, then gammas")
+    left = budget - spent
+    if left < 1:
+        return start, spent, Status.BUDGET
+    found = minimize(
+        optimizer or COBYLA(rhobeg=0.2),
+        machine.energies,
+        start,
+        seed=keyed(root, "qaoa", "optimizer"),
+        budget=left,
+    )
+    return found.x, spent + found.evaluations, found.status
+
+
+def _plain(problem: Problem) -> Any:
+    """Return the graph on 0..n-1 in index order."""
+    graph: Any = nx.Graph()
+    graph.add_nodes_from(range(problem.n))
+    graph.add_weighted_edges_from(
+        zip(problem.rows.tolist(), problem.cols.tolist(), problem.weights.tolist(), strict=True)
+    )
+    return graph
+
+
+def _labels(problem: Problem, partition: Mapping[Any, int] | None) -> Labels | None:
+    if partition is None:
+        return None
+    missing = [node for node in problem.nodes if node not in partition]
+    if missing:
+        raise invalid("warm_start", missing[0], "must label every node; this one is missing")
+    return np.array([partition[node] for node in problem.nodes], dtype=np.int8)
+
+
+def _cuts(problem: Problem, labels: NDArray[np.int8]) -> NDArray[np.float64]:
+    total = np.zeros(len(labels))
+    for u, v, w in zip(problem.rows, problem.cols, problem.weights, strict=True):
+        total += w * (labels[:, u] != labels[:, v])
+    return total
+
+
+def _optimum(problem: Problem) -> float | None:
+    """Return the largest cut by exhaustion for small graphs, else None."""
+    if 3 ** max(problem.n - 1, 0) > _EXACT_OPTIMUM:
+        return None
+    return float(_all_cuts(problem).max(initial=0.0))
+
+
+def _all_cuts(problem: Problem) -> NDArray[np.float64]:
+    """Cuts of all labellings with vertex 0 in part 0."""
+    states = np.arange(3 ** max(problem.n - 1, 0)) * 3
+    labels = np.stack([states // 3**v % 3 for v in range(problem.n)], axis=1).astype(np.int8)
+    return _cuts(problem, labels)
+
+
+def _best_cut(
+    problem: Problem, cuts: NDArray[np.float64], guesses: NDArray[np.float64]
+) -> tuple[float, float | None]:
+    if 3 ** max(problem.n - 1, 0) <= _EXACT_OPTIMUM:
+        table = _all_cuts(problem)
+        best = float(table.max(initial=0.0))
+        return best, float((table >= best - 1e-9 * max(1.0, abs(best))).mean())
+    from .solver import max3cut
+
+    known = float(max3cut(problem.graph(), seed=0).cut)
+    return max(known, float(cuts.max(initial=-np.inf)), float(guesses.max())), None
+
+
+def noisy_primitives(
+    device: str, num_qubits: int, *, seed: Seed = 0, shots: int | None = None
+) -> tuple[BaseEstimatorV2, BaseSamplerV2]:
+    """Return a noisy estimator and sampler on a well-connected patch of a (fake) device.
+
+    Args:
+        device: A name that :func:`qalgs.backends.load_backend` knows, such as ``"fake_torino"``.
+        num_qubits: Size of the patch.
+        seed: Root seed of the shot noise.
+        shots: Shots a measurement basis; None gives exact noisy expectation values.
+
+    Returns:
+        The estimator and the sampler.
+
+    Raises:
+        InvalidInputError: If the device has no connected patch of that size.
+    """
+    from qalgs.backends import DeviceSnapshot, NoisyEstimator, NoisySampler
+
+    snapshot = DeviceSnapshot.from_backend(device)
+    layout = _patch(snapshot, num_qubits)
+    root = root_seed(seed)
+    estimator = NoisyEstimator(snapshot, layout, default_shots=shots, seed=keyed(root, "noisy", "estimator"))
+    return estimator, NoisySampler(snapshot, layout, seed=keyed(root, "noisy", "sampler"))
+
+
+def _patch(snapshot: Any, size: int) -> list[int]:
+    """Grow a patch from each qubit over its best couplers; keep the one with the least total gate error."""
+    errors: dict[tuple[int, int], float] = {}
+    for (_, qubits), error in snapshot.gate_errors.items():
+        if len(qubits) == 2 and error is not None and error < 0.5:
+            pair = (min(qubits), max(qubits))
+            errors[pair] = min(error, errors.get(pair, 1.0))
+    near: dict[int, list[tuple[float, int]]] = {}
+    for (a, b), error in errors.items():
+        near.setdefault(a, []).append((error, b))
+        near.setdefault(b, []).append((error, a))
+    best: tuple[float, list[int]] | None = None
+    for seed in near:
+        patch, total = [seed], 0.0
+        while len(patch) < size:
+            edge = min(((e, q) for p in patch for e, q in near[p] if q not in patch), default=None)
+            if edge is None:
+                break
+            total, patch = total + edge[0], [*patch, edge[1]]
+        if len(patch) == size and (best is None or total < best[0]):
+            best = total, patch
+    if best is None:
+        raise invalid("num_qubits", size, f"must fit a connected patch of {snapshot.name}", "take a smaller graph")
+    return best[1]

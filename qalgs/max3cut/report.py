@@ -1,0 +1,379 @@
+"""One honest table: a row per (instance, method, seed), with the bound, the best known value and all costs."""
+
+from __future__ import annotations
+
+import csv
+import dataclasses
+import io
+import json
+import os
+import platform
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Literal, get_args
+
+from qalgs.errors import InvalidInputError, invalid
+from qalgs.results import JSON, jsonable, write_atomic
+
+from . import rivals
+from .bounds import UpperBound, best_of, check_bound, rounded, upper_bound
+from .problem import GraphLike, Problem, as_problem
+from .registry import best_known
+from .solver import max3cut
+
+MethodName = Literal[
+    "auto", "three-arc", "three-arc+1opt", "circles", "circles+1opt", "anneal", "tabu",
+    "greedy", "dsatur", "frieze-jerrum", "cp-sat", "milp", "dwave", "qaoa",
+]  # fmt: skip
+CLASSICAL: tuple[MethodName, ...] = ("auto", "three-arc", "circles+1opt", "anneal", "greedy", "dsatur")
+
+
+@cache
+def hardware() -> str:
+    """Return the processor and the number of cores."""
+    model = platform.processor() or platform.machine()
+    try:
+        for line in Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines():
+            if line.startswith("model name"):
+                model = line.partition(":")[2].strip()
+                break
+    except OSError:
+        pass
+    return f"{model}, {os.cpu_count()} cores"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Row:
+    """One run; construction fails on a row that contradicts itself.
+
+    Attributes:
+        instance: Name of the graph.
+        method: Name of the method.
+        seed: Root seed.
+        n: Nodes.
+        m: Edges.
+        total_weight: Sum of weights W.
+        weights: ``unit``, ``integer`` or ``real``.
+        cut: Recounted cut of the best partition; an integer where weights are.
+        best_known: Best cut known, or None.
+        best_known_source: Where it comes from.
+        upper_bound: Valid upper bound, or None.
+        bound_kind: ``trivial``, ``eigen``, ``rank`` or ``sdp``.
+        expected_cut: QAOA's mean cut; None for classical methods.
+        uniform_best: Best of as many uniform random partitions as samples were taken; None for classical methods.
+        success_probability: Of one QAOA sample; None for classical methods.
+        evaluations: Units of ``evaluation_unit``.
+        evaluation_unit: What is counted: cells, flips, shots, ...
+        shots: Shots taken.
+        circuits: Circuit executions.
+        wall_seconds: Wall time without preprocessing.
+        cpu_seconds: Processor time.
+        preprocessing_seconds: Reading, eigenvectors and bound.
+        hardware: Processor and cores.
+        proved: Whether the cut is proved optimal.
+    """
+
+    instance: str
+    method: str
+    seed: int
+    n: int
+    m: int
+    total_weight: float
+    weights: str
+    cut: int | float
+    best_known: int | float | None
+    best_known_source: str
+    upper_bound: int | float | None
+    bound_kind: str | None
+    expected_cut: float | None = None
+    uniform_best: int | float | None = None
+    success_probability: float | None = None
+    evaluations: int
+    evaluation_unit: str
+    shots: int = 0
+    circuits: int = 0
+    wall_seconds: float
+    cpu_seconds: float
+    preprocessing_seconds: float
+    hardware: str
+    proved: bool
+
+    def __post_init__(self) -> None:
+        slack = 1e-9 * max(1.0, abs(self.cut))
+        if self.weights != "real" and not isinstance(self.cut, int):
+            raise invalid("cut", self.cut, "must be an int for integer weights", "recount it from the edge list")
+        if self.upper_bound is not None and self.cut > self.upper_bound + slack:
+            raise invalid(
+                "cut", self.cut, f"must not exceed the upper bound {self.upper_bound}", "recount the cut"
+            )
+        if self.proved and self.best_known is not None and self.cut < self.best_known - slack:
+            raise invalid("proved", True, f"contradicts the best known cut {self.best_known}")
+        if min(self.wall_seconds, self.cpu_seconds, self.preprocessing_seconds, self.evaluations) < 0:
+            raise invalid("wall_seconds", self.wall_seconds, "and all counters must not be negative")
+        quantum = (self.expected_cut, self.uniform_best, self.success_probability)
+        if any(v is None for v in quantum) != all(v is None for v in quantum):
+            raise invalid("expected_cut", self.expected_cut, "must come with uniform_best and success_probability")
+
+    @property
+    def ratio_to_best_known(self) -> float | None:
+        """``cut / best_known``."""
+        return None if not self.best_known else self.cut / self.best_known
+
+    @property
+    def ratio_to_bound(self) -> float | None:
+        """``cut / upper_bound``: a certified lower bound on the approximation ratio."""
+        return None if not self.upper_bound else self.cut / self.upper_bound
+
+
+_RATIOS = ("ratio_to_best_known", "ratio_to_bound")
+
+
+@dataclass(frozen=True, slots=True)
+class ResultsTable:
+    """Rows of :class:`Row`; no two share instance, method and seed."""
+
+    rows: tuple[Row, ...]
+
+    def __post_init__(self) -> None:
+        keys = [(r.instance, r.method, r.seed) for r in self.rows]
+        for key in keys:
+            if keys.count(key) > 1:
+                raise invalid("rows", key, "must be unique in (instance, method, seed)", "merge or rename them")
+
+    def to_dicts(self) -> list[dict[str, JSON]]:
+        """Return the rows with both ratios as plain JSON values."""
+        found = []
+        for row in self.rows:
+            values = {f.name: jsonable(getattr(row, f.name)) for f in dataclasses.fields(row)}
+            found.append(values | {name: jsonable(getattr(row, name)) for name in _RATIOS})
+        return found
+
+    def to_json(self) -> str:
+        """Return the rows as a JSON array."""
+        return json.dumps(self.to_dicts(), indent=2, allow_nan=False)
+
+    def to_csv(self) -> str:
+        """Return the rows as CSV with a header."""
+        names = [f.name for f in dataclasses.fields(Row)] + list(_RATIOS)
+        stream = io.StringIO()
+        writer = csv.DictWriter(stream, names, lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(self.to_dicts())
+        return stream.getvalue()
+
+    def to_markdown(self) -> str:
+        """Return the columns that people compare as a Markdown table."""
+        head = [
+            "instance",
+            "method",
+            "seed",
+            "cut",
+            "best known",
+            "ratio",
+            "bound",
+            "⟨cut⟩",
+            "uniform best",
+            "P(opt)",
+            "CPU s",
+        ]
+        lines = ["| " + " | ".join(head) + " |", "|" + "---|" * len(head)]
+        for r in self.rows:
+            cells = [
+                r.instance, r.method, str(r.seed), _text(r.cut), _text(r.best_known), _text(r.ratio_to_best_known),
+                f"{_text(r.upper_bound)} ({r.bound_kind})", _text(r.expected_cut), _text(r.uniform_best),
+                _text(r.success_probability), f"{r.cpu_seconds:.2f}",
+            ]  # fmt: skip
+            lines.append("| " + " | ".join(cells) + " |")
+        return "\n".join(lines) + "\n"
+
+    def write(self, path: str | os.PathLike[str]) -> Path:
+        """Write the table; the suffix ``.csv``, ``.json`` or ``.md`` chooses the format."""
+        formats: dict[str, Callable[[], str]] = {
+            ".csv": self.to_csv,
+            ".json": self.to_json,
+            ".md": self.to_markdown,
+        }
+        suffix = Path(path).suffix
+        if suffix not in formats:
+            raise invalid("path", str(path), f"must end in one of {', '.join(formats)}")
+        return write_atomic(path, formats[suffix]())
+
+
+def _text(value: float | None) -> str:
+    if value is None:
+        return "–"
+    return str(value) if isinstance(value, int) else f"{value:.4g}" if abs(value) < 1 else f"{value:.2f}"
+
+
+def compare(
+    graphs: Iterable[GraphLike],
+    methods: Sequence[MethodName] = CLASSICAL,
+    *,
+    weight: str | None = "weight",
+    seeds: Sequence[int] = (0,),
+    budget: float | None = None,
+    bound: str = "rank",
+    reps: int = 1,
+    samples: int = 1024,
+    encoding: str = "qutrit",
+    callback: Callable[[Row], None] | None = None,
+) -> ResultsTable:
+    """Run methods on graphs and collect one table.
+
+    Args:
+        graphs: Graphs that :func:`max3cut` accepts.
+        methods: Names of methods.
+        weight: Edge attribute with the weight.
+        seeds: Root seeds; deterministic methods run once.
+        budget: Seconds a run for methods that can use them.
+        bound: The bound that all rows of an instance share.
+        reps: QAOA layers.
+        samples: QAOA samples, and uniform guesses beside them.
+        encoding: QAOA encoding.
+        callback: Called with each row.
+
+    Returns:
+        The table.
+    """
+    check_bound(bound)
+    for name in methods:
+        if name not in get_args(MethodName):
+            raise invalid("methods", name, f"must be among {', '.join(get_args(MethodName))}")
+    rows = []
+    for row in _iter_rows(graphs, methods, weight, seeds, budget, bound, reps, samples, encoding):
+        rows.append(row)
+        if callback is not None:
+            callback(row)
+    return ResultsTable(tuple(rows))
+
+
+@dataclass(frozen=True, slots=True)
+class _Run:
+    """What a method says about an instance, before it becomes a row."""
+
+    cut: int | float
+    evaluations: int
+    unit: str
+    bound: UpperBound | None = None
+    preprocessing: float = 0.0
+    proved: bool = False
+    quantum: tuple[float, int | float, float] | None = None
+    shots: int = 0
+    circuits: int = 0
+
+
+def _iter_rows(
+    graphs: Iterable[GraphLike], methods: Sequence[MethodName], weight: str | None, seeds: Sequence[int],
+    budget: float | None, bound: str, reps: int, samples: int, encoding: str,
+) -> Iterator[Row]:  # fmt: skip
+    for number, graph in enumerate(graphs):
+        begin = time.perf_counter()
+        problem = as_problem(graph, weight)
+        shared = upper_bound(problem, bound)  # type: ignore[arg-type]
+        reading = time.perf_counter() - begin
+        name = problem.name or f"graph-{number}"
+        for method in methods:
+            once = method in ("three-arc", "dsatur", "cp-sat", "milp", "three-arc+1opt")
+            for seed in seeds[:1] if once else seeds:
+                wall, cpu = time.perf_counter(), time.process_time()
+                run = _run(problem, method, seed, budget, reps, samples, encoding)
+                wall, cpu = time.perf_counter() - wall, time.process_time() - cpu
+                yield _row(problem, name, method, seed, run, shared, reading, wall, cpu)
+
+
+def _row(
+    problem: Problem, name: str, method: str, seed: int, run: _Run, shared: UpperBound, reading: float,
+    wall: float, cpu: float,
+) -> Row:  # fmt: skip
+    known = best_known(problem.name)
+    limit = shared if run.bound is None else best_of(shared, run.bound)
+    proved = run.proved or run.cut >= limit.value
+    unit = bool((problem.weights == 1).all())
+    quantum = run.quantum or (None, None, None)
+    return Row(
+        instance=name, method=method, seed=seed, n=problem.n, m=problem.m,
+        total_weight=problem.number(problem.total),
+        weights="unit" if unit else "integer" if problem.integral else "real",
+        cut=run.cut, best_known=run.cut if proved and known is None else None if known is None else known.cut,
+        best_known_source="proved here" if proved and known is None else "" if known is None else known.source,
+        upper_bound=limit.value, bound_kind=limit.kind,
+        expected_cut=quantum[0], uniform_best=quantum[1], success_probability=quantum[2],
+        evaluations=run.evaluations, evaluation_unit=run.unit, shots=run.shots, circuits=run.circuits,
+        wall_seconds=max(wall - run.preprocessing, 0.0), cpu_seconds=cpu,
+        preprocessing_seconds=reading + run.preprocessing, hardware=hardware(), proved=proved,
+    )  # fmt: skip
+
+
+def _run(
+    problem: Problem, method: MethodName, seed: int, budget: float | None, reps: int, samples: int, encoding: str
+) -> _Run:
+    if method == "qaoa":
+        from .qaoa import run_qaoa
+
+        q = run_qaoa(problem.graph(), encoding, reps=reps, samples=samples, seed=seed)  # type: ignore[arg-type]
+        quantum = (q.expected_cut, q.uniform_best_of_shots, q.success_probability)
+        return _Run(
+            q.best_of_shots,
+            q.evaluations,
+            "circuit evaluations",
+            quantum=quantum,
+            shots=q.shots,
+            circuits=q.circuits,
+        )
+    if method in ("greedy", "dsatur", "frieze-jerrum", "cp-sat", "milp", "dwave"):
+        return _rival(problem, method, seed, budget)
+    engine, _, refine = method.partition("+")
+    if method in ("anneal", "tabu"):
+        engine, refine = "circles", method
+    rank = 4 if engine == "circles" else 2
+    result = max3cut(
+        problem.graph(), rank=rank, method=engine, refine=refine or None, bound=None, budget=budget, seed=seed,  # type: ignore[arg-type]
+        matrix="adjacency", circles=64,
+    )  # fmt: skip
+    unit = "flips" if "flips" in result.evaluations else "candidates"
+    return _Run(
+        result.cut, result.evaluations.get(unit, 0), unit, preprocessing=result.times.get("eigenvectors", 0.0)
+    )
+
+
+def _rival(problem: Problem, method: str, seed: int, budget: float | None) -> _Run:
+    seconds = budget or 30.0
+    if method == "greedy":
+        rival, unit = rivals.greedy(problem, restarts=20, seed=seed), "restarts"
+    elif method == "dsatur":
+        rival, unit = rivals.dsatur(problem), "vertices"
+    elif method == "frieze-jerrum":
+        rival, unit = rivals.frieze_jerrum(problem, seed=seed), "roundings"
+    elif method == "cp-sat":
+        rival, unit = rivals.exact_cpsat(problem, seconds=seconds), "branches"
+    elif method == "milp":
+        rival, unit = rivals.exact_milp(problem, seconds=seconds), "nodes"
+    else:
+        rival, unit = rivals.dwave_annealer(problem, seed=seed), "sweeps"
+    bound = None
+    if rival.upper_bound is not None:
+        kind = "sdp" if method == "frieze-jerrum" else method
+        bound = rounded(
+            problem, rival.upper_bound + 1e-6 * max(1.0, abs(rival.upper_bound)) * (method == "milp"), kind
+        )
+    if rival.proved and not problem.integral and method == "milp":
+        bound = None
+    return _Run(rival.cut, rival.evaluations, unit, bound=bound, proved=rival.proved)
+
+
+def read_table(path: str | os.PathLike[str]) -> list[dict[str, JSON]]:
+    """Read a table written as JSON, for plotting or merging.
+
+    Raises:
+        InvalidInputError: If the file is not such a table.
+    """
+    try:
+        rows = json.loads(Path(path).read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise InvalidInputError(f"cannot read table {path}: {error}; write it with ResultsTable.write") from None
+    if not isinstance(rows, list) or not all(isinstance(r, dict) and "instance" in r for r in rows):
+        raise InvalidInputError(f"{path} is not a results table; write it with ResultsTable.write")
+    return rows
