@@ -30,12 +30,18 @@ class CrosstalkTable(Strict):
     hops: Count = 1
 
 
+class CoherentTable(Strict):
+    """Touching qubits of two jobs couple by ZZ at ``zz`` hertz; such jobs are simulated together."""
+
+    zz: Annotated[float, Field(ge=0, allow_inf_nan=False)]
+
+
 class Device(Strict):
     """Where the jobs run."""
 
     name: str = Field(min_length=1)
     buffer: int = Field(default=1, ge=0)
-    crosstalk: Literal["none"] | CrosstalkTable = "none"
+    crosstalk: Literal["none"] | CrosstalkTable | CoherentTable = "none"
     executor: Literal["local", "merged"] = "local"
     mode: Literal["job", "session", "batch"] = "job"
 
@@ -307,8 +313,10 @@ class JobsFile:
         table = self.head.device.crosstalk
         if isinstance(table, str):
             return None
-        from qalgs.nest import ErrorInflation
+        from qalgs.nest import CoherentZZ, ErrorInflation
 
+        if isinstance(table, CoherentTable):
+            return CoherentZZ(rate=table.zz)
         return ErrorInflation(factor=table.factor, hops=table.hops)
 
     def _executor(self) -> Any:

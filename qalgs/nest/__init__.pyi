@@ -17,7 +17,7 @@ from .executor import LocalExecutor as LocalExecutor
 from .frontiers import Frontier as Frontier
 from .frontiers import frontier as frontier
 from .jobs import Job as Job
-from .joint import Tenant as Tenant
+from .joint_executor import JointExecutor as JointExecutor
 from .joint import joint_circuit as joint_circuit
 from .joint import joint_expectations as joint_expectations
 from .layout_plugin import EspLayout as EspLayout
@@ -125,7 +125,7 @@ __all__ = [
     "SingleRun",
     "Step",
     "Strategy",
-    "Tenant",
+    "JointExecutor",
     "VShape",
     "Verdict",
     "WalkStep",

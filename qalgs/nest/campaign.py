@@ -24,9 +24,11 @@ from qalgs.seeds import Seed, root_seed
 from .campaign_maps import Tenant, check_plan, planned_steps, requests_of, settle
 from .chip import Chip
 from .convergence import Convergence
+from .crosstalk import CoherentZZ
 from .events import CampaignFinished, CampaignStarted, CycleFinished, CycleStarted, Evaluated, Event
 from .executor import Executor, LocalExecutor, Reading, Request
 from .jobs import Job, check_names
+from .joint_executor import JointExecutor
 from .layouts import LayoutCatalogue
 from .ledger import Evaluation, Ledger
 from .regions import check_buffer
@@ -189,6 +191,8 @@ class Campaign:
         """Where evaluations come from."""
         if self._executor is not None:
             return self._executor
+        if isinstance(self.crosstalk, CoherentZZ):
+            return JointExecutor(self.snapshot, self.crosstalk, n_jobs=self.n_jobs)
         return LocalExecutor(self.snapshot, crosstalk=self.crosstalk, n_jobs=self.n_jobs)
 
     @cached_property

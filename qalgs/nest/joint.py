@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from qalgs.errors import invalid
 
@@ -113,12 +114,80 @@ def joint_expectations(
     Raises:
         InvalidInputError: If a group of touching jobs has more than 12 qubits, or a circuit has free parameters.
     """
+    from qalgs.backends.noise_observables import pauli_expectations, read_out
+
+    found = {}
+    for name, state in joint_states(tenants, snapshot, model).items():
+        terms = read_out(state.terms, state.flips) if readout else state.terms
+        paulis = list(terms)
+        found[name] = float(np.dot([terms[p] for p in paulis], pauli_expectations(state.rho, paulis)))
+    return found
+
+
+def joint_samples(
+    tenants: Mapping[str, Tenant],
+    snapshot: DeviceSnapshot,
+    model: CoherentZZ,
+    shots: Mapping[str, int],
+    seeds: Mapping[str, np.random.Generator],
+) -> dict[str, tuple[float, float]]:
+    """Return every job's estimate and its standard error from ``shots`` per measurement basis.
+
+    Args:
+        tenants: The jobs by name.
+        snapshot: The device.
+        model: The coupling.
+        shots: Shots per measurement basis, by job.
+        seeds: Source of the shot noise, by job.
+    """
+    from qalgs.backends.noise_kernels import probabilities
+    from qalgs.backends.noise_observables import measurement_bases, pauli_expectations
+
+    found = {}
+    for name, state in joint_states(tenants, snapshot, model).items():
+        value, bases = measurement_bases(state.terms)
+        variance = 0.0
+        for basis in bases:
+            spectrum = pauli_expectations(state.rho, basis.spectrum())[None, :]
+            chances = probabilities(spectrum, state.flips[list(basis.qubits)])[0]
+            shares = seeds[name].multinomial(shots[name], chances) / shots[name]
+            outcomes = basis.values()
+            mean = float(shares @ outcomes)
+            value += mean
+            variance += max(0.0, float(shares @ outcomes**2) - mean**2) / shots[name]
+        found[name] = (float(value), math.sqrt(variance))
+    return found
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class JointState:
+    """One job inside its group's state.
+
+    Attributes:
+        rho: Density matrix of the whole group.
+        terms: The job's observable on the group's qubits.
+        flips: Readout flips of the group's qubits, shape (n, 2).
+    """
+
+    rho: NDArray[np.complex128]
+    terms: dict[tuple[tuple[int, int], ...], float]
+    flips: NDArray[np.float64]
+
+
+def joint_states(
+    tenants: Mapping[str, Tenant], snapshot: DeviceSnapshot, model: CoherentZZ
+) -> dict[str, JointState]:
+    """Simulate every group of touching jobs exactly and return each job's view of it.
+
+    Raises:
+        InvalidInputError: If a group has more than 12 qubits, or a circuit has free parameters.
+    """
     for name, tenant in tenants.items():
         if tenant.circuit.num_parameters:
             raise invalid(f"job {name!r}: circuit", tenant.circuit.num_parameters, "must have no free parameters")
         if tenant.circuit.num_qubits != len(tuple(tenant.layout)):
             raise invalid(f"job {name!r}: layout", tuple(tenant.layout), "must have one qubit per circuit qubit")
-    values: dict[str, float] = {}
+    states: dict[str, JointState] = {}
     for group in model.coupled(snapshot, {name: t.layout for name, t in tenants.items()}):
         part = {name: tenants[name] for name in group}
         total = sum(t.circuit.num_qubits for t in part.values())
@@ -127,37 +196,31 @@ def joint_expectations(
             raise invalid(
                 f"jobs {names}", total, f"must have at most {MOST_QUBITS} touching qubits", "use a buffer of 1"
             )
-        values |= _simulate(part, snapshot, model, readout)
-    return {name: values[name] for name in tenants}
+        states |= _simulate(part, snapshot, model)
+    return {name: states[name] for name in tenants}
 
 
-def _simulate(
-    part: Mapping[str, Tenant], snapshot: DeviceSnapshot, model: CoherentZZ, readout: bool
-) -> dict[str, float]:
+def _simulate(part: Mapping[str, Tenant], snapshot: DeviceSnapshot, model: CoherentZZ) -> dict[str, JointState]:
     from qiskit.quantum_info import SparseObservable
     from qiskit_aer import AerSimulator
 
     from qalgs.backends.noise import noise_model, readout_flips
-    from qalgs.backends.noise_observables import pauli_expectations, pauli_terms, place, read_out
+    from qalgs.backends.noise_observables import pauli_terms, place
 
     circuit, order = joint_circuit(part, snapshot, model)
     compact = snapshot.subset(order)
     circuit.save_density_matrix()
     simulator = AerSimulator(method="density_matrix", noise_model=noise_model(compact))
     rho = np.asarray(simulator.run(circuit, shots=1).result().data()["density_matrix"])
+    flips = readout_flips(compact)
     found = {}
     offset = 0
     for name, tenant in part.items():
-        n = tenant.circuit.num_qubits
         layout = tenant.circuit.layout
-        ends = list(range(n)) if layout is None else layout.final_index_layout()
+        ends = range(tenant.circuit.num_qubits) if layout is None else layout.final_index_layout()
         terms = pauli_terms(SparseObservable.from_sparse_pauli_op(tenant.observable))
-        terms = place(terms, [offset + e for e in ends])
-        if readout:
-            terms = read_out(terms, readout_flips(compact))
-        paulis = list(terms)
-        found[name] = float(np.dot([terms[p] for p in paulis], pauli_expectations(rho, paulis)))
-        offset += n
+        found[name] = JointState(rho=rho, terms=place(terms, [offset + e for e in ends]), flips=flips)
+        offset += tenant.circuit.num_qubits
     return found
 
 

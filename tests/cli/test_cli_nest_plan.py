@@ -159,3 +159,14 @@ def test_unwritable_folder(jobs: Path, tmp_path: Path, capsys: pytest.CaptureFix
     code, _, err = run(capsys, "nest", "plan", jobs, "--out", blocked / "out")
     assert code == 2
     assert "cannot write" in err
+
+
+def test_coherent_crosstalk_in_the_file(jobs: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    jobs.write_text(TEXT.replace("{ factor = 2.0, hops = 1 }", "{ zz = 5e4 }"))
+    code, out, _ = run(capsys, "nest", "plan", jobs, "--buffer", 0, "--json")
+    assert code == 0
+    assert json.loads(out)["crosstalk"] == {"name": "zz", "rate": 5e4}
+    jobs.write_text(TEXT.replace("{ factor = 2.0, hops = 1 }", "{ zz = -1.0 }"))
+    code, _, err = run(capsys, "nest", "plan", jobs)
+    assert code == 2
+    assert "crosstalk" in err

@@ -13,8 +13,10 @@ from scipy.linalg import expm
 
 from qalgs.backends import DeviceSnapshot, NoisyEstimator
 from qalgs.errors import InvalidInputError
-from qalgs.nest import CoherentZZ
-from qalgs.nest.joint import Tenant, joint_circuit, joint_expectations
+from qalgs.nest import Campaign, CoherentZZ, Job, LocalExecutor
+from qalgs.nest.executor import Request
+from qalgs.nest.joint import Tenant, joint_circuit, joint_expectations, joint_samples
+from qalgs.nest.joint_executor import JointExecutor
 from qalgs.nest.translate import to_layout
 
 OBSERVABLE = SparsePauliOp(["ZZ", "XI", "IY", "XX"], [1.0, 0.4, -0.3, 0.7])
@@ -114,3 +116,64 @@ def test_refusals(guadalupe: DeviceSnapshot, rng: np.random.Generator) -> None:
     }
     with pytest.raises(InvalidInputError, match="at most 12 touching qubits"):
         joint_expectations(wide, guadalupe, model)
+
+
+def test_sampled_values_agree_with_exact_ones(guadalupe: DeviceSnapshot, rng: np.random.Generator) -> None:
+    jobs = tenants(guadalupe, rng, (0, 1), (2, 3))
+    model = CoherentZZ(rate=80e3)
+    exact = joint_expectations(jobs, guadalupe, model)
+    shots = dict.fromkeys(jobs, 200_000)
+    seeds = {name: np.random.default_rng([7, i]) for i, name in enumerate(jobs)}
+    for name, (value, std) in joint_samples(jobs, guadalupe, model, shots, seeds).items():
+        assert 0 < std < 0.01
+        assert abs(value - exact[name]) < 5 * std
+
+
+def test_the_executor_couples_touching_jobs_only(guadalupe: DeviceSnapshot, rng: np.random.Generator) -> None:
+    model = CoherentZZ(rate=80e3)
+    circuit = efficient_su2(2, entanglement="linear", reps=1)
+    jobs = [Job(name, circuit, OBSERVABLE) for name in "abc"]
+    layouts = [(0, 1), (2, 3), (13, 14)]
+    points = rng.uniform(-3, 3, size=(3, circuit.num_parameters))
+
+    def requests(shots: int) -> list[Request]:
+        return [
+            Request(job=j, cycle=0, evaluation=0, layout=m, point=p, shots=shots)
+            for j, m, p in zip(jobs, layouts, points, strict=True)
+        ]
+
+    joint = JointExecutor(guadalupe, model)
+    alone = LocalExecutor(guadalupe)
+    together = joint.evaluate(requests(0), seed=1, step="s")
+    apart = alone.evaluate(requests(0), seed=1, step="s")
+    assert together[2].value == pytest.approx(apart[2].value, abs=1e-12)
+    assert abs(together[0].value - apart[0].value) > 1e-3
+    held = {
+        j.name: Tenant(
+            circuit=to_layout(circuit.assign_parameters(p), guadalupe, m), layout=m, observable=OBSERVABLE
+        )
+        for j, m, p in zip(jobs, layouts, points, strict=True)
+    }
+    expected = joint_expectations(held, guadalupe, model)
+    assert [r.value for r in together] == pytest.approx([expected[j.name] for j in jobs], abs=1e-8)
+    first, second = (joint.evaluate(requests(500), seed=1, step="s") for _ in range(2))
+    assert [r.value for r in first] == [r.value for r in second]
+    assert first[0].shots == 500 * 3
+    assert joint.describe()["crosstalk"] == {"name": "zz", "rate": 80e3}
+    with pytest.raises(InvalidInputError, match="must not be needed beside a touching job"):
+        joint.evaluate([replace(r, gradient=True) for r in requests(0)], seed=1, step="s")
+
+
+def test_a_campaign_under_coherent_crosstalk_is_simulated_jointly() -> None:
+    model = CoherentZZ(rate=90e3)
+    jobs = []
+    for name, n in (("a", 2), ("b", 3)):
+        circuit = efficient_su2(n, entanglement="linear", reps=1)
+        observable = SparsePauliOp(["Z" * n, "X" + "I" * (n - 1)], [1.0, 0.5])
+        jobs.append(Job(name, circuit, observable, evaluations=3, shots=0))
+    noisy = Campaign(jobs, "fake_manila", crosstalk=model, strategy="BestMap", seed=3, buffer=0)
+    assert isinstance(noisy.executor, JointExecutor)
+    layouts = {job.name: tuple(steps[0].layout) for job, steps in zip(jobs, noisy.steps, strict=True)}
+    assert model.coupled(noisy.snapshot, layouts) == [["a", "b"]]
+    quiet = Campaign(jobs, "fake_manila", strategy="BestMap", seed=3, buffer=0)
+    assert noisy.run().jobs[0].measured != quiet.run().jobs[0].measured
