@@ -230,6 +230,33 @@ class MergedStep:
         """Return the PUBs for a V2 sampler."""
         return [(p.circuit, p.values, shots) for p in self.pubs]
 
+    def portions(self, pub: MergedPub, most: int) -> list[tuple[QuantumCircuit, Floats]]:
+        """Take one merged circuit apart into circuits of at most ``most`` qubits (or one job), for simulators.
+
+        No gate joins two jobs, so the portions together have the distribution of the whole, as long as noise acts
+        on each region by itself.
+
+        Returns:
+            Circuits on all qubits of the chip with their jobs' registers, and their parameters, shape (R, P').
+        """
+        groups: list[list[tuple[int, int]]] = []
+        filled = most + 1
+        for part in pub.parts:
+            width = len(self.jobs[part[0]].layout)
+            if filled + width > most:
+                groups.append([])
+                filled = 0
+            groups[-1].append(part)
+            filled += width
+        if len(groups) == 1:
+            return [(pub.circuit, pub.values)]
+        place_of = {p.name: i for i, p in enumerate(pub.circuit.parameters)}
+        found = []
+        for group in groups:
+            circuit, _ = _circuit(self.jobs, group, pub.circuit.num_qubits, barrier=False)
+            found.append((circuit, pub.values[:, [place_of[p.name] for p in circuit.parameters]]))
+        return found
+
     def split(
         self, data: Sequence[Any], shots: Mapping[str, int] | None = None
     ) -> dict[str, tuple[Floats, Floats]]:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Iterator, Sequence
+from types import SimpleNamespace
 from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from qalgs.errors import invalid
+from qalgs.seeds import keyed, simulator_seed
 
 from .merge import MergedStep
 from .submission import Finder, Job
@@ -22,22 +24,29 @@ _TAG = "qalgs:"
 
 
 class _Together:
-    """Several local jobs that answer as one."""
+    """Several local jobs that answer as one; the portions of a circuit are put together again."""
 
-    def __init__(self, jobs: Sequence[Any]) -> None:
-        self._jobs = list(jobs)
+    def __init__(self, jobs: Sequence[Sequence[Any]]) -> None:
+        self._jobs = [list(portions) for portions in jobs]
+        self._flat = [job for portions in self._jobs for job in portions]
 
     def job_id(self) -> str:
-        return str(self._jobs[0].job_id())
+        return str(self._flat[0].job_id())
 
     def in_final_state(self) -> bool:
-        return all(job.in_final_state() for job in self._jobs)
+        return all(job.in_final_state() for job in self._flat)
 
     def result(self) -> list[Any]:
-        return [pub.data for job in self._jobs for pub in job.result()]
+        found = []
+        for portions in self._jobs:
+            registers: dict[str, Any] = {}
+            for job in portions:
+                registers.update(job.result()[0].data.items())
+            found.append(SimpleNamespace(**registers))
+        return found
 
     def cancel(self) -> None:
-        for job in self._jobs:
+        for job in self._flat:
             job.cancel()
 
 
@@ -46,35 +55,46 @@ class Sampling:
 
     Args:
         backend: The backend.
+        together: Most qubits that a simulator carries at once; a merged circuit on more is simulated in portions,
+            which is equivalent because no gate joins two jobs.
     """
 
     kind = "backend"
     finder: Finder | None = None
 
-    def __init__(self, backend: Any) -> None:
-        self.backend = backend
+    def __init__(self, backend: Any, *, together: int = 10) -> None:
+        self.backend, self.together = backend, together
 
     def send(self, merged: MergedStep, shots: int, seeds: Sequence[int], tag: str) -> Job:
         """Send all rounds; the returned job's result is the list of PUB data."""
+        jobs = []
+        for pub, seed in zip(merged.pubs, seeds, strict=True):
+            # One run per circuit: within a run, simulators give every PUB the same random numbers.
+            portions = merged.portions(pub, self.together)
+            jobs.append(
+                [
+                    self._run(circuit, values, shots, simulator_seed(keyed(seed, "portion", k)))
+                    for k, (circuit, values) in enumerate(portions)
+                ]
+            )
+        return _Together(jobs)
+
+    def _run(self, circuit: Any, values: Any, shots: int, seed: int) -> Any:
         from qiskit.primitives import BackendSamplerV2
 
-        jobs = []
-        for pub, seed in zip(merged.sampler_pubs(shots), seeds, strict=True):
-            # One run per circuit: within a run, simulators give every PUB the same random numbers.
-            sampler = BackendSamplerV2(backend=self.backend, options={"seed_simulator": seed})
-            jobs.append(sampler.run([pub]))
-        return _Together(jobs)
+        sampler = BackendSamplerV2(backend=self.backend, options={"seed_simulator": seed})
+        return sampler.run([(circuit, values, shots)])
 
     def check_size(self, merged: MergedStep) -> None:
         """Refuse what a simulator could not hold."""
-        active = sum(len(job.layout) for job in merged.jobs)
-        if active > _MOST_SIMULATED:
-            raise invalid(
-                f"qubits of a merged circuit on simulator {self.backend.name}",
-                active,
-                f"must be at most {_MOST_SIMULATED}",
-                "simulate the jobs on their own qubits (the default executor), which is equivalent",
-            )
+        for job in merged.jobs:
+            if len(job.layout) > _MOST_SIMULATED:
+                raise invalid(
+                    f"qubits of job {job.name!r} on simulator {self.backend.name}",
+                    len(job.layout),
+                    f"must be at most {_MOST_SIMULATED}",
+                    "use a machine",
+                )
 
     def probabilities(self, merged: MergedStep) -> dict[tuple[int, int], NDArray[np.float64]]:
         """Return exact outcome probabilities of each job's bits by ``(round, job index)``."""
@@ -98,28 +118,31 @@ class AerSampling(Sampling):
         """Return exact outcome probabilities of each job's bits by ``(round, job index)``."""
         from qiskit_aer import AerSimulator
 
-        active = sum(len(job.layout) for job in merged.jobs)
-        if active > _MOST_EXACT:
+        widest = max(merged.jobs, key=lambda job: len(job.layout))
+        if len(widest.layout) > _MOST_EXACT:
             raise invalid(
-                "qubits of a merged exact simulation",
-                active,
+                f"qubits of job {widest.name!r} in an exact simulation",
+                len(widest.layout),
                 f"must be at most {_MOST_EXACT}",
-                "use shots, or simulate the jobs on their own qubits (the default executor)",
+                "use shots, or the compact simulators (the default executor)",
             )
         noise = self.backend.options.noise_model
         engine = AerSimulator(method="density_matrix", noise_model=noise)
         circuits: list[Any] = []
         places: list[tuple[int, int, int, list[int]]] = []
         for pub in merged.pubs:
-            for row, r in zip(pub.values, pub.rounds, strict=True):
-                circuit = pub.circuit.assign_parameters(row)
-                circuit.remove_final_measurements()
-                for j, b in pub.parts:
-                    job = merged.jobs[j]
-                    read = [job.layout[q] for q in job.bases[b].measured]
-                    circuit.save_probabilities(read, label=f"p{j}")
-                    places.append((len(circuits), r, j, read))
-                circuits.append(circuit)
+            bases = dict(pub.parts)
+            for portion, values in merged.portions(pub, min(self.together, _MOST_EXACT)):
+                here = [int(register.name[1:]) for register in portion.cregs]
+                for row, r in zip(values, pub.rounds, strict=True):
+                    circuit = portion.assign_parameters(row)
+                    circuit.remove_final_measurements()
+                    for j in here:
+                        job = merged.jobs[j]
+                        read = [job.layout[q] for q in job.bases[bases[j]].measured]
+                        circuit.save_probabilities(read, label=f"p{j}")
+                        places.append((len(circuits), r, j, read))
+                    circuits.append(circuit)
         result = engine.run(circuits, shots=1).result()
         flips = _readout(noise)
         return {
@@ -155,21 +178,23 @@ def _confuse(
 
 
 class LocalSampling(Sampling):
-    """A fake backend in the runtime's local testing mode."""
+    """A fake backend in the runtime's local testing mode, each circuit on its own qubits alone."""
 
     kind = "local"
+    _device: Any = None
 
-    def send(self, merged: MergedStep, shots: int, seeds: Sequence[int], tag: str) -> Job:
-        """Send all rounds; the returned job's result is the list of PUB data."""
+    def _run(self, circuit: Any, values: Any, shots: int, seed: int) -> Any:
         from qiskit_ibm_runtime.executor_sampler import Sampler
 
-        jobs = []
-        for pub, seed in zip(merged.sampler_pubs(shots), seeds, strict=True):
-            # Local mode starts every circuit of a submission at the same seed; each gets its own here.
-            options = {"simulator": {"seed_simulator": seed, "angle_decimals": 14}}
-            with _quiet():
-                jobs.append(Sampler(mode=self.backend, options=options).run([pub]))
-        return _Together(jobs)
+        from qalgs.backends.runtime_local import LocalDevice, active_qubits, shrink
+
+        if self._device is None:
+            self._device = LocalDevice(self.backend)
+        qubits = active_qubits(circuit)
+        options = {"simulator": {"seed_simulator": seed, "angle_decimals": 14}}
+        with _quiet():
+            sampler = Sampler(mode=self._device.simulator(qubits), options=options)
+            return sampler.run([(shrink(circuit, qubits), values, shots)])
 
 
 class IbmSampling(Sampling):

@@ -79,6 +79,20 @@ def test_with_noise_merged_equals_separate_exactly(rng: np.random.Generator, rou
         np.testing.assert_allclose(found[job.name], alone.combine(way.probabilities(alone))[job.name], atol=1e-12)
 
 
+def test_portions_of_a_merged_circuit_are_equivalent_to_the_whole(rng: np.random.Generator) -> None:
+    placed = jobs(routed=True)
+    merged = merge(placed, points(rng, placed, (2, 1)), device().target)
+    whole, parted = (AerSampling(noisy_aer(), together=most) for most in (10, 4))
+    assert [len(merged.portions(pub, 4)) for pub in merged.pubs] == [len(pub.parts) for pub in merged.pubs]
+    expected = merged.combine(whole.probabilities(merged))
+    found = merged.combine(parted.probabilities(merged))
+    sampled = merged.split(parted.send(merged, 4000, list(range(1, 1 + len(merged.pubs))), "").result())
+    for job in placed:
+        np.testing.assert_allclose(found[job.name], expected[job.name], atol=1e-12)
+        value, std = sampled[job.name]
+        assert np.all(np.abs(value - expected[job.name]) < 5 * std)
+
+
 def test_readout_errors_are_in_the_exact_value(rng: np.random.Generator) -> None:
     from qiskit_aer import AerSimulator
     from qiskit_aer.noise import NoiseModel, ReadoutError
