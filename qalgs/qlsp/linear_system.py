@@ -6,7 +6,7 @@ import enum
 import warnings
 from collections.abc import Callable
 from functools import cached_property
-from typing import cast
+from typing import Any, cast
 
 import numpy as np
 import scipy.sparse as sp
@@ -272,23 +272,26 @@ def _spectrum_ends(
         top = float(size.max())
         kept = size[size > threshold * top] if threshold is not None else size
         return (float(kept.min()) if top > 0 else 0.0), top, positive
-    return _lanczos_ends(sp.csr_array(a), hermitian)
+    return _lanczos_ends(a, hermitian)
 
 
-def _lanczos_ends(a: sp.csr_array, hermitian: bool) -> tuple[float, float, bool]:
+def _lanczos_ends(a: Any, hermitian: bool) -> tuple[float, float, bool]:
     """Ends of the spectrum by Lanczos; the lower one by Lanczos on the inverse (one sparse factorisation)."""
     start = np.ones(a.shape[0])
-    gram = a if hermitian else sp.csr_array(a.conj().T @ a)
-    top = abs(float(spla.eigsh(gram, k=1, which="LM", v0=start, return_eigenvectors=False)[0]))
+    gram = sp.csc_array(a if hermitian else a.conj().T @ a)
+    options = {"k": 1, "which": "LM", "v0": start, "return_eigenvectors": False, "tol": 1e-9, "ncv": 64}
+    top = abs(float(spla.eigsh(gram, **options)[0]))
     try:
-        near = spla.eigsh(sp.csc_array(gram), k=1, sigma=0.0, which="LM", v0=start, return_eigenvectors=False)[0]
+        factors = spla.splu(
+            gram, permc_spec="MMD_AT_PLUS_A", diag_pivot_thresh=0.0, options={"SymmetricMode": True}
+        )
     except RuntimeError:
-        near = 0.0
+        return 0.0, top if hermitian else float(np.sqrt(top)), False
+    inverse = spla.LinearOperator(gram.shape, matvec=factors.solve, dtype=gram.dtype)
+    near = 1.0 / abs(float(spla.eigsh(inverse, **options)[0]))
     if not hermitian:
-        return float(np.sqrt(abs(near))), float(np.sqrt(top)), False
-    lowest = (
-        float(spla.eigsh(a, k=1, which="SA", v0=start, return_eigenvectors=False, tol=1e-6)[0])
-        if near > 0
-        else -1.0
-    )
-    return abs(float(near)), top, bool(near > 0 and lowest > 0)
+        return float(np.sqrt(near)), float(np.sqrt(top)), False
+    # Sylvester: with symmetric pivoting the signs of U's diagonal are those of the eigenvalues.
+    pivots = factors.U.diagonal()
+    positive = bool((factors.perm_r == factors.perm_c).all() and (pivots.real > 0).all())
+    return near, top, positive

@@ -166,7 +166,7 @@ def _by_reference(
         prox = direction_error(problem.exact(), reference)
         if prox >= 2.0 * epsilon:
             continue
-        found = inner.tuned(problem, epsilon, errors)
+        found = inner.tuned(problem, epsilon, errors, below=best[0] if best else baseline)
         if found is not None:
             cost, solver, inside = float(found[1]), found[0], max(epsilon - prox, 0.1 * epsilon)
         elif alone is None and prox < epsilon:

@@ -185,7 +185,11 @@ class Solver(ABC):
         return Cost(found.queries_A, found.queries_b, found.max_degree, 1, found.success_probability)
 
     def tuned(
-        self, problem: Problem, epsilon: float, error: Callable[[NDArray[Any]], NDArray[np.float64]]
+        self,
+        problem: Problem,
+        epsilon: float,
+        error: Callable[[NDArray[Any]], NDArray[np.float64]],
+        below: float = np.inf,
     ) -> tuple[Solver, int, float] | None:
         """Return the cheapest setting whose *predicted* output satisfies ``error(vectors) <= epsilon``.
 
@@ -193,9 +197,11 @@ class Solver(ABC):
             problem: The problem.
             epsilon: Largest error allowed.
             error: Maps a stack of solution vectors (rows) to errors.
+            below: Look only for settings of fewer A-queries than this.
 
         Returns:
-            The solver so set, its A-queries and the predicted error; None if this solver cannot predict itself.
+            The solver so set, its A-queries and the predicted error; None if there is no
+            such setting, or this solver cannot predict itself.
         """
         return None
 

@@ -109,7 +109,11 @@ class QSVTInversion(InnerSolver):
         )
 
     def tuned(
-        self, problem: Problem, epsilon: float, error: Callable[[NDArray[Any]], NDArray[np.float64]]
+        self,
+        problem: Problem,
+        epsilon: float,
+        error: Callable[[NDArray[Any]], NDArray[np.float64]],
+        below: float = np.inf,
     ) -> tuple[Solver, int, float] | None:
         """Search degree and gap; predictions come from the eigenvalues, not from circuits."""
         block = problem.encoding.matrix / problem.encoding.alpha
@@ -117,9 +121,9 @@ class QSVTInversion(InnerSolver):
         weights = left.conj().T @ problem.rhs / sigma
         limit = inverse_degree(problem.kappa, min(0.5, epsilon / 4.0))
         degrees = np.unique(np.concatenate([np.arange(1, 402, 2), _odd(np.geomspace(401, max(402, limit), 200))]))
-        degrees = degrees[degrees <= limit + 2]
+        degrees = degrees[(degrees <= limit + 2) & (degrees < below)]
         best: tuple[Solver, int, float] | None = None
-        for gap in (0.1, 0.3, 0.5, 0.7, 0.85, 1.0, 1.1, 1.2):
+        for gap in (g for g in (0.1, 0.3, 0.5, 0.7, 0.85, 1.0, 1.1, 1.2) if g <= problem.kappa):
             candidates = degrees if best is None else degrees[degrees < best[1]]
             for start in range(0, len(candidates), 64):
                 part = candidates[start : start + 64]

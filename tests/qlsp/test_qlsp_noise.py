@@ -1,0 +1,144 @@
+"""Readout with shots and noisy devices: what one deep circuit loses and the residual proximal run keeps."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from qalgs.errors import ExecutionError, InvalidInputError
+from qalgs.qlsp import (
+    HHL,
+    VQLS,
+    Executor,
+    ProximalPoint,
+    QSVTInversion,
+    expectation_value,
+    noise_sweep,
+    overlap,
+    random_system,
+)
+from qalgs.qlsp.solvers.base import problem_of
+
+
+def test_readout_is_unbiased_and_counted() -> None:
+    for complex_entries in (False, True):
+        system = random_system(4, 4, complex_entries=complex_entries, seed=3)
+        exact = QSVTInversion(epsilon=1e-2).solve(system)
+        found = QSVTInversion(epsilon=1e-2).solve(system, shots=4000, seed=5)
+        assert found.circuits == 9
+        assert found.shots == 9 * 4000
+        assert found.norm_source == "residual"
+        # Five standard errors: each Pauli of the conditional state is known to 1/sqrt(9 shots p / 9).
+        sigma = np.sqrt(16 / (4000 * exact.success_probability))
+        assert found.direction_error < exact.direction_error + 5 * sigma
+        p = exact.success_probability
+        assert abs(found.success_probability - p) < 5 * np.sqrt(p * (1 - p) / found.shots)
+
+
+def test_observables_and_overlaps_without_reading_the_state() -> None:
+    system = random_system(4, 4, seed=3)
+    problem = problem_of(system)
+    program = QSVTInversion(epsilon=1e-2).program(problem, 1e-2, dense=True)
+    exact = Executor().read(program, system.rhs).vector
+    exact = exact / np.linalg.norm(exact)
+    operator = np.diag([1.0, -2.0, 0.5, 3.0]) + 0.3 * (np.eye(4, k=1) + np.eye(4, k=-1))
+    truth = float(np.vdot(exact, operator @ exact).real)
+    assert expectation_value(Executor(), program, system.rhs, operator).value == pytest.approx(truth)
+    shots = Executor(shots=20_000, seed=2)
+    sampled = expectation_value(shots, program, system.rhs, operator)
+    assert sampled.circuits <= 3
+    assert abs(sampled.value - truth) < 5 * sampled.std
+    v = np.array([1.0, 1.0, 0.0, -1.0])
+    fraction = abs(v @ exact) ** 2 / 3
+    assert overlap(Executor(), program, system.rhs, v).value == pytest.approx(fraction)
+    seen = overlap(shots, program, system.rhs, v)
+    assert seen.circuits == 1
+    assert abs(seen.value - fraction) < 5 * seen.std
+    asked = QSVTInversion(epsilon=1e-2).solve(system, shots=20_000, seed=4, observables={"O": operator})
+    value, std = asked.observables["O"]
+    assert abs(value - truth) < 5 * std
+    assert QSVTInversion(epsilon=1e-2).solve(system, observables={"O": operator}).observables["O"] == (
+        pytest.approx(truth),
+        0.0,
+    )
+    with pytest.raises(InvalidInputError, match="must be Hermitian of 4 rows"):
+        QSVTInversion().solve(system, observables={"bad": np.eye(3)})
+
+
+def test_depolarising_noise_fails_one_shot_but_not_the_residual_form() -> None:
+    system = random_system(4, 20, seed=1)
+    sweep = noise_sweep(
+        [QSVTInversion(epsilon=1e-2), ProximalPoint(QSVTInversion(), form="residual")],
+        system,
+        [5e-3],
+        epsilon=2e-2,
+        shots=2000,
+        seed=1,
+    )
+    one_shot, residual = (sweep.fidelities[name][0] for name in sweep.fidelities)
+    assert one_shot < 0.5 < residual
+    errors = list(sweep.direction_errors.values())
+    assert errors[1][0] < 0.02
+    spent = list(sweep.shots.values())
+    assert spent[0][0] == 9 * 2000
+    assert spent[1][0] % (9 * 2000) == 0
+
+
+def test_compact_fake_device_fails_one_shot_but_not_the_residual_form() -> None:
+    from qalgs.backends import DeviceSnapshot, NoisySampler
+
+    snapshot = DeviceSnapshot.from_backend("fake_brisbane")
+    system = random_system(4, 20, seed=0)
+    deep = QSVTInversion(epsilon=1e-2).solve(
+        system, sampler=NoisySampler(snapshot, [0, 1, 2, 3], seed=3), shots=2000
+    )
+    assert deep.fidelity < 0.5
+    solver = ProximalPoint(QSVTInversion(), form="residual")
+    sampler = NoisySampler(snapshot, [0, 1, 2, 3], seed=3)
+    found = solver.solve(system, epsilon=2e-2, sampler=sampler, shots=2000)
+    assert found.direction_error < 0.02
+    assert found.shots == len(found.history) * 9 * 2000
+    assert found.circuits == len(found.history) * 9
+    assert found.max_degree <= 7
+    # The same seed gives the same run.
+    again = solver.solve(system, epsilon=2e-2, sampler=NoisySampler(snapshot, [0, 1, 2, 3], seed=3), shots=2000)
+    np.testing.assert_array_equal(again.state, found.state)
+
+
+def test_runtime_in_local_mode_and_aer_samplers() -> None:
+    from qiskit_aer import AerSimulator
+    from qiskit_aer.primitives import SamplerV2
+
+    from qalgs.backends import RuntimeSampler
+
+    system = random_system(2, 3, seed=2)
+    simulator = AerSimulator()
+    for options in (
+        {"sampler": RuntimeSampler(simulator, seed=5)},
+        {"sampler": SamplerV2(seed=5)},
+        {"backend": simulator},
+        {"backend": "aer"},
+        {"backend": "compiled"},
+    ):
+        found = QSVTInversion(epsilon=1e-2).solve(system, shots=4000, seed=1, **options)  # type: ignore[arg-type]
+        # Two settings (X and Z) of 4000 shots; five standard errors of the angle.
+        assert found.direction_error < 0.01 + 5 / np.sqrt(4000 * found.success_probability)
+        assert found.circuits == 2
+    assert HHL(epsilon=0.2).solve(system, shots=2000, seed=1).shots == 4000
+
+
+def test_variational_solver_with_shots_counts_its_tests() -> None:
+    system = random_system(2, 2, seed=1)
+    found = VQLS(epsilon=0.3, restarts=1, budget=12).solve(system, shots=500, seed=1)
+    assert found.shots > 12 * 500
+    assert found.circuits > 12
+    assert found.queries_A == found.queries_b == found.details["evaluations"] * found.details["terms"]
+
+
+def test_a_failing_sampler_is_named() -> None:
+    class Broken:
+        def run(self, pubs: object, *, shots: int) -> object:
+            raise RuntimeError("no\nluck")
+
+    with pytest.raises(ExecutionError, match="the sampler failed: no luck"):
+        QSVTInversion(epsilon=0.1).solve(random_system(2, 2, seed=1), sampler=Broken(), shots=10)
