@@ -39,7 +39,7 @@ class PauliLCU(BlockEncoding):
         self.hermitian = bool(np.abs(self.terms.coeffs.imag).max() <= 1e-13 * self.alpha)
 
     @cached_property
-    def matrix(self) -> Matrix:  # type: ignore[override]
+    def matrix(self) -> Matrix:
         """The sum of the terms."""
         return np.asarray(self.terms.to_matrix(), dtype=np.complex128)
 
@@ -145,7 +145,7 @@ class PoissonShifts(BlockEncoding):
         self.hermitian = True
 
     @cached_property
-    def matrix(self) -> Matrix:  # type: ignore[override]
+    def matrix(self) -> Matrix:
         """The Laplacian over ``scale`` as a dense array; direction 0 is least significant."""
         total = np.zeros((2**self.num_system,) * 2)
         for k, b in enumerate(self.bits):

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -16,7 +17,7 @@ from qiskit.circuit import ParameterExpression, ParameterVector
 
 from qalgs.errors import invalid
 
-Angle = float | ParameterExpression
+Angle: TypeAlias = "float | ParameterExpression"
 
 
 def gray_angles(angles: ArrayLike) -> NDArray[np.float64]:

@@ -161,7 +161,6 @@ def _read_mtx(path: Path) -> Any:
 
 def _read_vector(path: Path) -> Any:
     import numpy as np
-    import scipy.sparse as sp
 
     from qalgs.errors import invalid
 
@@ -169,7 +168,7 @@ def _read_vector(path: Path) -> Any:
         raise invalid("rhs", str(path), "must be a file that exists")
     if path.suffix == ".mtx":
         v = _read_mtx(path)
-        return np.asarray(v.todense() if sp.issparse(v) else v).reshape(-1)
+        return np.asarray(v.todense() if hasattr(v, "todense") else v).reshape(-1)
     if path.suffix == ".npz":
         with np.load(path, allow_pickle=False) as data:
             if "b" not in data.files:

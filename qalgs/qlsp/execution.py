@@ -33,7 +33,7 @@ class RightHandSide:
         dense: Give a fixed oracle as a unitary, which exact simulators apply at once.
     """
 
-    def __init__(self, vector: NDArray[np.inexact] | None, num_qubits: int, *, real: bool, dense: bool) -> None:
+    def __init__(self, vector: NDArray[Any] | None, num_qubits: int, *, real: bool, dense: bool) -> None:
         self.template: PreparationTemplate | None = None
         self.vector = vector
         self._dense = dense and vector is not None
@@ -109,7 +109,7 @@ class Program:
     def __post_init__(self) -> None:
         self.queries = count_queries(self.circuit)
 
-    def values(self, rhs: NDArray[np.inexact]) -> NDArray[np.float64]:
+    def values(self, rhs: NDArray[Any]) -> NDArray[np.float64]:
         """Return the parameter values for ``rhs`` in the order of ``circuit.parameters``."""
         return np.empty(0) if self.template is None else self.template.angles(rhs)
 
@@ -188,7 +188,7 @@ class Executor:
             return SamplerV2(seed=seed)
         raise invalid("backend", self.name, "must be compiled, aer or a Qiskit backend to sample")
 
-    def amplitudes(self, program: Program, rhs: NDArray[np.inexact]) -> Vector:
+    def amplitudes(self, program: Program, rhs: NDArray[Any]) -> Vector:
         """Return the full statevector of ``program`` for ``rhs`` (exact engines only)."""
         values = program.values(rhs)
         if self.name == "compiled":
@@ -207,7 +207,7 @@ class Executor:
 
         return np.asarray(Statevector(bound).data)
 
-    def read(self, program: Program, rhs: NDArray[np.inexact]) -> Reading:
+    def read(self, program: Program, rhs: NDArray[Any]) -> Reading:
         """Run ``program`` and return its solution state: amplitudes, or tomography when there are shots."""
         if not self.exact:
             from .readout import tomography
@@ -216,7 +216,7 @@ class Executor:
         v = self.amplitudes(program, rhs)[: 2**program.num_system]
         return Reading(v, float(np.vdot(v, v).real), 0.0, 0, 0)
 
-    def probability(self, program: Program, rhs: NDArray[np.inexact]) -> tuple[float, int]:
+    def probability(self, program: Program, rhs: NDArray[Any]) -> tuple[float, int]:
         """Return the probability that all flags read 0, and the shots spent on it (one setting)."""
         if self.exact:
             return self.read(program, rhs).probability, 0

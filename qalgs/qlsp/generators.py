@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import networkx as nx
 import numpy as np
@@ -30,10 +31,10 @@ def poisson(shape: int | Sequence[int], b: ArrayLike | str = "constant", *, seed
     sides = (shape,) if isinstance(shape, int) else tuple(shape)
     if not 1 <= len(sides) <= 3 or min(sides) < 2:
         raise invalid("shape", shape, "must be one to three sizes of at least 2")
-    total = sp.csr_array((1, 1))
+    total: Any = None
     done = 1
     for side in sides:
-        t = sp.diags_array([-np.ones(side - 1), 2 * np.ones(side), -np.ones(side - 1)], offsets=[-1, 0, 1])
+        t: Any = sp.diags_array([-1.0, 2.0, -1.0], offsets=[-1, 0, 1], shape=(side, side))
         if done == 1:
             total = sp.csr_array(t)
         else:
@@ -56,7 +57,7 @@ def poisson(shape: int | Sequence[int], b: ArrayLike | str = "constant", *, seed
     return LinearSystem(total, rhs)
 
 
-def graph_laplacian(graph: nx.Graph, b: ArrayLike | None = None, *, ground: float = 0.1) -> LinearSystem:
+def graph_laplacian(graph: nx.Graph[Any], b: ArrayLike | None = None, *, ground: float = 0.1) -> LinearSystem:
     """Return ``(L + ground I) x = b`` for a weighted graph (a resistor network with leaks).
 
     Args:
@@ -69,7 +70,7 @@ def graph_laplacian(graph: nx.Graph, b: ArrayLike | None = None, *, ground: floa
     n = graph.number_of_nodes()
     if n < 2:
         raise invalid("graph", n, "must have at least two nodes")
-    laplacian = sp.csr_array(nx.laplacian_matrix(graph), dtype=float) + ground * sp.eye_array(n)
+    laplacian = sp.csr_array(nx.laplacian_matrix(graph).astype(float)) + ground * sp.eye_array(n)
     rhs = np.zeros(n)
     rhs[0], rhs[-1] = 1.0, -1.0
     return LinearSystem(laplacian, rhs if b is None else b)

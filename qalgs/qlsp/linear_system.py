@@ -16,7 +16,7 @@ from numpy.typing import ArrayLike, NDArray
 from qalgs.circuits.block_encodings import BlockEncoding, Dilation
 from qalgs.errors import InvalidInputError, QalgsWarning, SingularSystemError, invalid
 
-Vector = NDArray[np.inexact]
+Vector = NDArray[Any]
 Matrix = NDArray[np.complex128]
 
 #: Systems up to this size are decomposed exactly; larger ones get Lanczos bounds.
@@ -65,7 +65,7 @@ class LinearSystem:
         threshold: float | None = None,
         encoding: str | BlockEncoding | Callable[[Matrix], BlockEncoding] = "dilation",
     ) -> None:
-        self.A = _matrix(A)
+        self.A: Any = _matrix(A)
         self.b = _rhs(b, self.A.shape[0])
         self.size: int = int(self.A.shape[0])
         if threshold is not None and not 0.0 < threshold < 1.0:
@@ -115,7 +115,7 @@ class LinearSystem:
                 "A", f"{self.size} rows", f"must have at most {DENSE_SIZE} rows to be executed", "use estimate()"
             )
         padded = np.eye(self.padded_size, dtype=np.complex128)
-        dense = self.A.toarray() if sp.issparse(self.A) else self.A
+        dense = densified(self.A)
         padded[: self.size, : self.size] = dense / self.norm
         if not self.dilated:
             return (padded + padded.conj().T) / 2
@@ -190,9 +190,9 @@ class LinearSystem:
     def solution(self) -> Vector:
         """The classical reference ``A^{-1} b`` (pseudo-inverse under a threshold)."""
         if self.threshold is not None:
-            dense = self.A.toarray() if sp.issparse(self.A) else self.A
+            dense = densified(self.A)
             return cast(Vector, np.linalg.pinv(dense, rcond=self.threshold) @ self.b)
-        if sp.issparse(self.A):
+        if is_sparse(self.A):
             return cast(Vector, spla.spsolve(sp.csc_array(self.A), self.b))
         return cast(Vector, np.linalg.solve(self.A, self.b))
 
@@ -211,9 +211,19 @@ class LinearSystem:
         )
 
 
-def _matrix(A: object) -> NDArray[np.inexact] | sp.csr_array:
-    if sp.issparse(A):
-        a = sp.csr_array(A)
+def is_sparse(a: Any) -> bool:
+    """Whether ``a`` is a scipy sparse array or matrix."""
+    return bool(sp.issparse(a))
+
+
+def densified(a: Any) -> NDArray[Any]:
+    """Return ``a`` as a dense array."""
+    return np.asarray(a.toarray()) if is_sparse(a) else np.asarray(a)
+
+
+def _matrix(A: Any) -> Any:
+    if is_sparse(A):
+        a: Any = sp.csr_array(A)
         a = a.astype(np.complex128 if np.iscomplexobj(a) else np.float64)
         values = a.data
     else:
@@ -234,7 +244,7 @@ def _matrix(A: object) -> NDArray[np.inexact] | sp.csr_array:
     return a
 
 
-def _rhs(b: object, rows: int) -> NDArray[np.inexact]:
+def _rhs(b: Any, rows: int) -> NDArray[Any]:
     try:
         v = np.array(b)
     except ValueError as error:
@@ -253,17 +263,15 @@ def _rhs(b: object, rows: int) -> NDArray[np.inexact]:
     return v
 
 
-def _is_hermitian(a: NDArray[np.inexact] | sp.csr_array) -> bool:
+def _is_hermitian(a: Any) -> bool:
     difference = abs(a - a.conj().T)
     return float(difference.max()) <= 1e-12 * float(abs(a).max())
 
 
-def _spectrum_ends(
-    a: NDArray[np.inexact] | sp.csr_array, hermitian: bool, threshold: float | None
-) -> tuple[float, float, bool]:
+def _spectrum_ends(a: Any, hermitian: bool, threshold: float | None) -> tuple[float, float, bool]:
     """Smallest and largest singular value, and whether a Hermitian matrix is positive definite."""
     if a.shape[0] <= EXACT_SIZE:
-        dense = a.toarray() if sp.issparse(a) else a
+        dense = densified(a)
         if hermitian:
             values = np.linalg.eigvalsh(dense)
             size, positive = np.abs(values), bool(values[0] > 0)
@@ -279,7 +287,14 @@ def _lanczos_ends(a: Any, hermitian: bool) -> tuple[float, float, bool]:
     """Ends of the spectrum by Lanczos; the lower one by Lanczos on the inverse (one sparse factorisation)."""
     start = np.ones(a.shape[0])
     gram = sp.csc_array(a if hermitian else a.conj().T @ a)
-    options = {"k": 1, "which": "LM", "v0": start, "return_eigenvectors": False, "tol": 1e-9, "ncv": 64}
+    options: dict[str, Any] = {
+        "k": 1,
+        "which": "LM",
+        "v0": start,
+        "return_eigenvectors": False,
+        "tol": 1e-9,
+        "ncv": 64,
+    }
     top = abs(float(spla.eigsh(gram, **options)[0]))
     try:
         factors = spla.splu(

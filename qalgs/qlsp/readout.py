@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from itertools import product
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -38,7 +39,7 @@ class Estimate:
 
 
 def _measure(
-    executor: Executor, program: Program, rhs: NDArray[np.inexact], settings: list[str]
+    executor: Executor, program: Program, rhs: NDArray[Any], settings: list[str]
 ) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
     """Counts of the system outcomes with all flags 0, a row a setting, and the total shots a setting."""
     circuit, turns = basis_circuit(program)
@@ -67,7 +68,7 @@ def _parities(n: int) -> NDArray[np.float64]:
     return 1.0 - 2.0 * (np.bitwise_count(index[:, None] & index[None, :]) % 2)
 
 
-def tomography(executor: Executor, program: Program, rhs: NDArray[np.inexact]) -> Reading:
+def tomography(executor: Executor, program: Program, rhs: NDArray[Any]) -> Reading:
     """Reconstruct the solution state from all ``3**n`` Pauli settings and return its dominant eigenvector.
 
     Each Pauli string is averaged over every setting that contains it, conditioned on the flags; the density matrix
@@ -112,7 +113,7 @@ def tomography(executor: Executor, program: Program, rhs: NDArray[np.inexact]) -
 
 
 def expectation_value(
-    executor: Executor, program: Program, rhs: NDArray[np.inexact], observable: SparsePauliOp | ArrayLike
+    executor: Executor, program: Program, rhs: NDArray[Any], observable: SparsePauliOp | ArrayLike
 ) -> Estimate:
     """Estimate ``<y|O|y>`` of the normalised solution state without reading the state out.
 
@@ -154,7 +155,7 @@ def expectation_value(
     return Estimate(value, float(np.sqrt(variance)), int(total.sum()), len(settings))
 
 
-def overlap(executor: Executor, program: Program, rhs: NDArray[np.inexact], vector: ArrayLike) -> Estimate:
+def overlap(executor: Executor, program: Program, rhs: NDArray[Any], vector: ArrayLike) -> Estimate:
     """Estimate ``|<v|y>|^2`` of the normalised solution with ``v`` by running its preparation backwards.
 
     One setting suffices whatever the number of qubits: the ratio of "all zero" to "flags zero".

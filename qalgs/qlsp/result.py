@@ -14,7 +14,7 @@ from qalgs.results import Result, Status, versions
 if TYPE_CHECKING:
     from qiskit import QuantumCircuit
 
-Vector = NDArray[np.inexact]
+Vector = NDArray[Any]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

@@ -24,7 +24,7 @@ def direction_error(x: ArrayLike, y: ArrayLike) -> float:
     overlap = np.vdot(v, u)
     # Through the component across v, which keeps the digits that 1 - |overlap| loses.
     across = float(np.linalg.norm(u - overlap * v))
-    return float(np.hypot(across, 1.0 - min(1.0, abs(overlap))))
+    return float(np.hypot(across, 1.0 - min(1.0, float(abs(overlap)))))
 
 
 def identity_error(x: ArrayLike, y: ArrayLike) -> float:

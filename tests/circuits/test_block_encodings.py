@@ -133,7 +133,7 @@ def test_user_encoding_with_wrong_alpha_names_the_right_one(rng: np.random.Gener
     [
         (lambda: Dilation(np.ones((2, 3))), "square"),
         (lambda: Dilation(np.eye(3)), "2\\*\\*n rows"),
-        (lambda: Dilation([[np.nan, 0], [0, 1]]), "finite"),
+        (lambda: Dilation(np.array([[np.nan, 0], [0, 1]])), "finite"),
         (lambda: Dilation(np.eye(2), alpha=0.5), "at least the norm"),
         (lambda: Shifted(Dilation(np.eye(2)), -1.0), "eta must be finite and above zero, got -1.0"),
         (lambda: Fable(1j * np.eye(2)), "must be real"),

@@ -40,7 +40,7 @@ def test_multiplexed_rotation(k: int, rng: np.random.Generator) -> None:
     angles = rng.normal(size=2**k)
     circuit = QuantumCircuit(k + 1)
     multiplexed_rotation(circuit, "y", list(gray_angles(angles)), range(1, k + 1), 0)
-    blocks = [[[np.cos(a / 2), -np.sin(a / 2)], [np.sin(a / 2), np.cos(a / 2)]] for a in angles]
+    blocks = [np.array([[np.cos(a / 2), -np.sin(a / 2)], [np.sin(a / 2), np.cos(a / 2)]]) for a in angles]
     np.testing.assert_allclose(Operator(circuit).data, block_diag(*blocks), atol=1e-13)
 
 

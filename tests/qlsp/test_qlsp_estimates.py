@@ -42,8 +42,8 @@ def test_estimates_at_a_million_and_a_trillion(solver: Solver) -> None:
         ProximalPoint(solver),
         ProximalPoint(solver, form="residual"),
         ResidualCorrection(solver),
-    ):  # type: ignore[arg-type]
-        found = wrapped.estimate(model, 1e-3)  # type: ignore[attr-defined]
+    ):
+        found = wrapped.estimate(model, 1e-3)
         assert np.isfinite(found.queries_A)
         assert found.queries_A > 0
         assert found.qubits > 40

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 import pytest
 
@@ -30,7 +32,7 @@ from qalgs.qlsp import (
 from qalgs.results import Status
 
 INNER: list[Solver] = [QSVTInversion(), ChebyshevLCU(), HHL(), DiscreteAdiabatic(), KernelReflection(), VQLS()]
-META = {
+META: dict[str, Callable[[Solver], Solver]] = {
     "direct": lambda inner: ProximalPoint(inner, eta=400.0, initial_guess=GradientDescent(5)),
     "residual": lambda inner: ProximalPoint(inner, form="residual"),
     "correction": lambda inner: ResidualCorrection(inner, initial_guess=GradientDescent(10)),
@@ -280,7 +282,10 @@ def test_comparison_is_at_matched_error() -> None:
         ),
         (lambda: ProximalPoint(QSVTInversion(), eta=-2.0), "above zero, got -2.0"),
         (lambda: ProximalPoint(QSVTInversion(), eta="best"), "eta must be"),
-        (lambda: ProximalPoint(QSVTInversion), "inner must be a solver"),
+        (
+            lambda: ProximalPoint("qsvt"),  # type: ignore[arg-type]
+            "inner must be a solver",
+        ),
         (lambda: ProximalPoint(QSVTInversion(), form="both"), "form must be one of direct, residual"),
         (lambda: ProximalPoint(QSVTInversion(), shift="imaginary"), "shift must be one of"),
         (lambda: ProximalPoint(QSVTInversion(), steps=0), "steps must be at least 1"),

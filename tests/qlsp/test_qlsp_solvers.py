@@ -47,7 +47,8 @@ def test_every_solver_on_every_kind_within_its_statement(solver: InnerSolver, ki
     assert found.status is Status.CONVERGED
     assert found.direction_error <= min(found.stated_error * 1.001 + 1e-9, solver.epsilon)
     np.testing.assert_allclose(np.linalg.norm(found.state), 1.0)
-    np.testing.assert_allclose(found.x, system.solution, rtol=0, atol=0.03 * np.linalg.norm(system.solution))
+    norm = float(np.linalg.norm(system.solution))
+    np.testing.assert_allclose(found.x, system.solution, rtol=0, atol=0.03 * norm)
     assert found.residual < 0.05
     assert found.fidelity > 1 - 1e-4
     if not isinstance(solver, VQLS):

@@ -15,7 +15,7 @@ from qalgs.errors import InvalidInputError, invalid
 from qalgs.seeds import Seed
 
 from ..execution import Executor
-from ..linear_system import Kind, LinearSystem
+from ..linear_system import Kind, LinearSystem, densified
 from ..resources import CostEstimate, SystemModel
 from ..result import QLSPResult
 from ..solvers.base import Callback, Cost, Solver
@@ -55,7 +55,7 @@ class ClassicalPreconditioner(Solver):
 
     def product(self, system: LinearSystem) -> tuple[LinearSystem, Apply]:
         """Return the preconditioned system and the map from its solution to that of ``system``."""
-        a = system.A.toarray() if sp.issparse(system.A) else system.A
+        a = densified(system.A)
         p = self._inverse(system, a)
         scale = float(np.abs(p).max())
         symmetric = float(np.abs(p - p.conj().T).max()) <= 1e-9 * scale

@@ -110,4 +110,4 @@ def is_cold(y0: Vector, rhs: Vector) -> bool:
     size = float(np.linalg.norm(y0))
     if size == 0.0:
         return True
-    return abs(np.vdot(rhs, y0)) >= size * float(np.linalg.norm(rhs)) * (1.0 - 1e-12)
+    return float(abs(np.vdot(rhs, y0))) >= size * float(np.linalg.norm(rhs)) * (1.0 - 1e-12)

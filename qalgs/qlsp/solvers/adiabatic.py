@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from qiskit import QuantumCircuit
 
 from qalgs.circuits.block_encodings import BlockEncoding, Matrix
@@ -54,9 +56,10 @@ class PathHamiltonian(BlockEncoding):
         """The Hamiltonian as a dense array."""
         block = self.base.matrix / self.base.alpha
         size = len(block)
+        a: NDArray[Any]
         b = np.asarray(self.rhs.vector)
         if self.positive:
-            a = (1.0 - self.f) * np.eye(size) + self.f * block
+            a = (1.0 - self.f) * np.eye(size, dtype=np.complex128) + self.f * block
         else:
             z, x = np.diag([1.0, -1.0]), np.array([[0.0, 1.0], [1.0, 0.0]])
             a = (1.0 - self.f) * np.kron(z, np.eye(size)) + self.f * np.kron(x, block)

@@ -24,7 +24,7 @@ from ..resources import CostEstimate, SystemModel, circuit_cost, model_of
 from ..result import QLSPResult, Step, Verdict
 from ..verify import direction_error, error_split
 
-Vector = NDArray[np.inexact]
+Vector = NDArray[Any]
 Callback = Callable[[Step], object]
 
 

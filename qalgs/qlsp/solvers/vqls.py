@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -101,7 +102,7 @@ class VQLS(InnerSolver):
                 optimizer,
                 loss.values,
                 start,
-                gradient=loss.gradients if exact else None,
+                gradient=loss.gradients if isinstance(loss, _ExactLoss) else None,
                 seed=int(rng.integers(2**31)),
                 budget=self.budget,
                 callback=lambda run: bool(run.best_value <= 0.25 * target),
@@ -141,7 +142,7 @@ class VQLS(InnerSolver):
 class _ExactLoss:
     """``C`` and its gradient from amplitudes of the compiled ansatz."""
 
-    def __init__(self, ansatz: QuantumCircuit, block: NDArray[np.complex128], rhs: NDArray[np.inexact]) -> None:
+    def __init__(self, ansatz: QuantumCircuit, block: NDArray[np.complex128], rhs: NDArray[Any]) -> None:
         from qalgs.backends import compile_circuit
 
         self.program = compile_circuit(ansatz)
