@@ -42,8 +42,10 @@ class Device(Strict):
     name: str = Field(min_length=1)
     buffer: int = Field(default=1, ge=0)
     crosstalk: Literal["none"] | CrosstalkTable | CoherentTable = "none"
-    executor: Literal["local", "merged"] = "local"
+    executor: Literal["local", "merged", "aer"] = "local"
     mode: Literal["job", "session", "batch"] = "job"
+    attempts: Count = 5
+    timeout: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = None
 
 
 class Defaults(Strict):
@@ -320,11 +322,25 @@ class JobsFile:
         return ErrorInflation(factor=table.factor, hops=table.hops)
 
     def _executor(self) -> Any:
-        if self.head.device.executor == "local":
+        device = self.head.device
+        if device.executor == "local":
             return None
-        from qalgs.nest.machine import MergedExecutor
+        if device.crosstalk != "none":
+            rule = "must be 'none' on a machine, which has its own"
+            raise self.error(
+                "device.crosstalk", f"device.crosstalk {rule}; use executor = 'local' or crosstalk = 'none'"
+            )
+        from qalgs.nest import MergedExecutor, Retry
 
-        return MergedExecutor(self.head.device.name, mode=self.head.device.mode, buffer=self.head.device.buffer)
+        backend: Any = device.name
+        if device.executor == "aer":
+            from qiskit_aer import AerSimulator
+
+            from qalgs.backends import load_backend
+
+            backend = AerSimulator.from_backend(load_backend(device.name))
+        retry = Retry(attempts=device.attempts, timeout=device.timeout)
+        return MergedExecutor(backend, mode=device.mode, retry=retry, buffer=device.buffer)
 
     def error(self, where: str, text: str, cause: BaseException | None = None) -> InvalidInputError:
         """Return the error for a key, with its line if that can be found."""

@@ -78,6 +78,11 @@ class MergedExecutor(Executor):
         """Which way is taken: "aer", "local" (fake backend in local testing mode), "ibm" or "backend"."""
         return self._device.kind
 
+    @property
+    def retry(self) -> Retry:
+        """Attempts, pauses and time-out."""
+        return self._submission.retry
+
     def attach(self, ledger: Ledger, campaign: str) -> None:
         """Write submissions into a campaign's ledger, so that a resumed run finds what is already on its way."""
         self._submission.journal = LedgerJournal(ledger, campaign)

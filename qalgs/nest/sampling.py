@@ -62,7 +62,7 @@ class Sampling:
     kind = "backend"
     finder: Finder | None = None
 
-    def __init__(self, backend: Any, *, together: int = 10) -> None:
+    def __init__(self, backend: Any, *, together: int = 8) -> None:
         self.backend, self.together = backend, together
 
     def send(self, merged: MergedStep, shots: int, seeds: Sequence[int], tag: str) -> Job:

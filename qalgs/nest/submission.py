@@ -154,6 +154,9 @@ class Retry:
 Faults = Callable[[str, str, int], None]
 """Called as ``faults(moment, step, attempt)``, moment "submit" or "result"; tests raise from it."""
 
+_MISTAKES = (AttributeError, NameError, ImportError, TypeError, AssertionError)
+"""Errors of a program; sending again would not help."""
+
 _POLL_FIRST, _POLL_LARGEST = 0.002, 5.0
 
 
@@ -211,7 +214,7 @@ class Submission:
                 if not isinstance(error, ExecutionError):
                     raise
                 last = error
-            except (KeyboardInterrupt, SystemExit):
+            except _MISTAKES:
                 raise
             except Exception as error:
                 last = error

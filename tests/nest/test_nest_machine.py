@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import cache
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -11,6 +12,7 @@ import pytest
 from qiskit.circuit.library import efficient_su2
 from qiskit.quantum_info import SparsePauliOp
 
+from qalgs.cli.jobsfile import load_jobs
 from qalgs.errors import ExecutionError, InvalidInputError
 from qalgs.nest import BestMapRestarts, Campaign, Job, Ledger, LocalExecutor
 from qalgs.nest.executor import Executor, Reading, Request
@@ -296,3 +298,36 @@ def test_retries_do_not_change_a_number(rng: np.random.Generator) -> None:
         r.value for r in MergedExecutor(aer()).evaluate(asked, seed=1, step="0")
     ]
     assert failures == []
+
+
+JOBS = """
+[device]
+name = "fake_manila"
+executor = "{executor}"
+attempts = 2
+timeout = 30.0
+{more}
+[[job]]
+id = "tfim"
+kind = "vqe"
+hamiltonian = {{ model = "tfim", n = 2, j = 1.0, h = 1.0 }}
+ansatz = "hardware_efficient"
+reps = 1
+"""
+
+
+@pytest.mark.parametrize(("executor", "kind"), [("merged", "local"), ("aer", "aer")])
+def test_a_jobs_file_chooses_the_executor(tmp_path: Path, executor: str, kind: str) -> None:
+    file = tmp_path / "jobs.toml"
+    file.write_text(JOBS.format(executor=executor, more=""))
+    made = load_jobs(file).campaign().executor
+    assert isinstance(made, MergedExecutor)
+    assert made.kind == kind
+    assert (made.retry.attempts, made.retry.timeout) == (2, 30.0)
+
+
+def test_a_machine_takes_no_crosstalk_model(tmp_path: Path) -> None:
+    file = tmp_path / "jobs.toml"
+    file.write_text(JOBS.format(executor="merged", more="crosstalk = { factor = 2.0, hops = 1 }"))
+    with pytest.raises(InvalidInputError, match=r"jobs.toml:\d+: device.crosstalk must be 'none' on a machine"):
+        load_jobs(file).campaign()

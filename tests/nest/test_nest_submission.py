@@ -126,6 +126,13 @@ def test_a_broken_rule_is_not_sent_again() -> None:
     assert len(machine.jobs) == 1
 
 
+def test_a_mistake_in_a_program_is_not_sent_again() -> None:
+    machine = Machine(Clock(), errors=(AttributeError("no such attribute"),) * 3)
+    with pytest.raises(AttributeError, match="no such attribute"):
+        submission(machine).run("s", "content", 7, machine.send)
+    assert len(machine.jobs) == 1
+
+
 def test_an_interrupt_passes_and_the_job_is_found_again() -> None:
     clock, journal = Clock(), MemoryJournal()
     machine = Machine(clock, takes=50.0)
