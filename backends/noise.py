@@ -21,6 +21,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from qalgs.errors import InvalidInputError
+
 if TYPE_CHECKING:
     from qiskit_aer.noise import NoiseModel
 
@@ -38,11 +40,15 @@ _PAULIS = np.array([[[1, 0], [0, 1]], [[0, 1], [1, 0]], [[0, -1j], [1j, 0]], [[1
 
 def noise_model(snapshot: DeviceSnapshot) -> NoiseModel:
     """Return Aer's noise model of all qubits of ``snapshot``, readout errors included."""
+    from qiskit.exceptions import QiskitError
     from qiskit_aer.noise import NoiseModel
 
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message=".*has no QubitProperties.*")
-        return NoiseModel.from_backend(snapshot.backend())
+        try:
+            return NoiseModel.from_backend(snapshot.backend())
+        except QiskitError as error:
+            raise _broken(snapshot, error) from error
 
 
 def _pauli_basis(num_qubits: int) -> NDArray[np.complex128]:
@@ -100,6 +106,7 @@ def _from_aer(
     snapshot: DeviceSnapshot, missing: dict[Key, tuple[str, tuple[int, ...]]]
 ) -> dict[Key, FloatArray | None]:
     """Ask Aer for the errors of a target that has the missing gates and nothing else."""
+    from qiskit.exceptions import QiskitError
     from qiskit_aer.noise.device import basic_device_gate_errors
 
     gates = set(missing.values())
@@ -109,11 +116,20 @@ def _from_aer(
         gate_errors={g: snapshot.gate_errors[g] for g in gates},
         gate_durations={g: snapshot.gate_durations[g] for g in gates},
     )
-    errors = {
-        (name, tuple(qubits)): error for name, qubits, error in basic_device_gate_errors(target=part.target())
-    }
+    try:
+        listed = basic_device_gate_errors(target=part.target())
+    except QiskitError as error:
+        raise _broken(snapshot, error) from error
+    errors = {(name, tuple(qubits)): error for name, qubits, error in listed}
     transfers = dict(zip(errors, executed([*errors.values()]), strict=True))
     return {key: transfers.get(gate) for key, gate in missing.items()}
+
+
+def _broken(snapshot: DeviceSnapshot, error: Exception) -> InvalidInputError:
+    text = " ".join(str(error).strip("'\"").split())
+    return InvalidInputError(
+        f"the calibration of {snapshot.name} cannot be simulated: {text}; see its problems, choose other qubits"
+    )
 
 
 def executed(errors: Sequence[Any]) -> list[FloatArray]:
@@ -151,11 +167,16 @@ def delay_noise(snapshot: DeviceSnapshot, qubit: int, seconds: float) -> FloatAr
     key = ("delay", seconds, t1, t2)
     found = _ERRORS.get(key)
     if found is None:
+        from qiskit.exceptions import QiskitError
         from qiskit_aer.noise import thermal_relaxation_error
 
         first = math.inf if t1 is None else t1
         second = 2 * first if t2 is None else min(t2, 2 * first)
-        found = _ERRORS[key] = executed([thermal_relaxation_error(first, second, seconds)])[0]
+        try:
+            relaxation = thermal_relaxation_error(first, second, seconds)
+        except QiskitError as error:
+            raise _broken(snapshot, error) from error
+        found = _ERRORS[key] = executed([relaxation])[0]
     return found
 
 

@@ -99,6 +99,7 @@ class CompactDevice:
         self.snapshot = source.subset(self.layout)
         self.optimization_level = optimization_level
         self._isa: Cache[Hashable, tuple[QuantumCircuit, tuple[int, ...]]] = Cache()
+        self._passes: dict[int, Any] = {}
 
     def __getstate__(self) -> dict[str, Any]:
         # Pass managers do not pickle and caches are rebuilt: a worker receives the numbers only.
@@ -108,6 +109,7 @@ class CompactDevice:
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state)
         self._isa = Cache()
+        self._passes = {}
 
     @property
     def num_qubits(self) -> int:
@@ -119,16 +121,18 @@ class CompactDevice:
         """Readout flips ``(p(1|0), p(0|1))`` per compact qubit."""
         return readout_flips(self.snapshot)
 
-    @cached_property
-    def _passes(self) -> Any:
-        from qiskit.transpiler import generate_preset_pass_manager
+    def _pass_manager(self, width: int) -> Any:
+        """Return the transpiler for circuits of ``width`` qubits, which start on the first of the layout."""
+        if width not in self._passes:
+            from qiskit.transpiler import generate_preset_pass_manager
 
-        return generate_preset_pass_manager(
-            optimization_level=self.optimization_level,
-            target=self.snapshot.target(drop_dead=True),
-            initial_layout=list(range(self.num_qubits)),
-            seed_transpiler=0,
-        )
+            self._passes[width] = generate_preset_pass_manager(
+                optimization_level=self.optimization_level,
+                target=self.snapshot.target(drop_dead=True),
+                initial_layout=list(range(width)),
+                seed_transpiler=0,
+            )
+        return self._passes[width]
 
     def isa(self, circuit: QuantumCircuit, key: Hashable | None = None) -> tuple[QuantumCircuit, tuple[int, ...]]:
         """Return ``circuit`` in the gates of the compact device, virtual qubit ``i`` starting on qubit ``i``.
@@ -162,7 +166,7 @@ class CompactDevice:
 
     def _transpile(self, circuit: QuantumCircuit) -> QuantumCircuit:
         try:
-            return self._passes.run(circuit)
+            return self._pass_manager(circuit.num_qubits).run(circuit)
         except Exception as error:
             reason = " ".join(str(error).split())[:200]
             raise InvalidInputError(

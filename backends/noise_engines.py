@@ -28,6 +28,8 @@ COMPILED_MOST = 14
 """Most qubits of a light cone with ``engine="compiled"``: 2 GiB for the state."""
 AER_DENSITY_LIMIT = 10
 """Most qubits for which ``engine="aer"`` uses a density matrix; trajectories beyond."""
+_CHUNK = 64
+"""Circuits per Aer run, to bound the memory of their density matrices."""
 ENGINES = ("auto", "compiled", "aer")
 
 
@@ -162,19 +164,18 @@ class AerPlan:
 
     def components(self, values: FloatArray) -> FloatArray:
         """Return the expectations (B, K)."""
-        bare = self.isa.remove_final_measurements(inplace=False)
-        circuits = []
-        for row in values:
-            circuit = bind(bare, self.parameters, row)
-            circuit.save_density_matrix()
-            circuits.append(circuit)
-        result = self.engine.run(circuits, "density_matrix", shots=1)
-        return np.array(
-            [
-                pauli_expectations(np.asarray(result.data(i)["density_matrix"]), self.paulis)
-                for i in range(len(values))
-            ]
-        )
+        found = np.empty((len(values), len(self.paulis)))
+        for start in range(0, len(values), _CHUNK):
+            circuits = []
+            for row in values[start : start + _CHUNK]:
+                circuit = bind(self.isa, self.parameters, row)
+                circuit.save_density_matrix()
+                circuits.append(circuit)
+            result = self.engine.run(circuits, "density_matrix", shots=1)
+            for i in range(len(circuits)):
+                rho = np.asarray(result.data(i)["density_matrix"])
+                found[start + i] = pauli_expectations(rho, self.paulis)
+        return found
 
 
 class TrajectoryPlan:

@@ -218,6 +218,32 @@ def test_isa_circuits_are_used_as_they_are(brisbane: DeviceSnapshot) -> None:
     assert estimator.isa(wrong) is not wrong
 
 
+@pytest.mark.parametrize("engine", ["compiled", "aer"])
+def test_a_layout_may_be_larger_than_the_circuit(
+    brisbane: DeviceSnapshot, engine: str, rng: np.random.Generator
+) -> None:
+    circuit = efficient_su2(2, reps=1)
+    values = rng.normal(size=(70, circuit.num_parameters))
+    observable = random_observable(2, 5, rng)
+    small, large = (NoisyEstimator(brisbane, [0, 1, 2, 3][:n], engine=engine) for n in (2, 4))
+    evs = [e.run([(circuit, observable, values)]).result()[0].data.evs for e in (small, large)]
+    assert np.max(np.abs(evs[0] - evs[1])) < 1e-12
+
+
+def test_broken_calibration_is_one_clear_line() -> None:
+    data = DeviceSnapshot.from_backend("fake_manila").to_dict()
+    data["t1"][1] = -1.0
+    snapshot = DeviceSnapshot.from_dict(data)
+    circuit = QuantumCircuit(2)
+    circuit.cx(0, 1)
+    for engine in ("compiled", "aer"):
+        with pytest.raises(
+            InvalidInputError, match=r"calibration of fake_manila cannot be simulated: .*T_1"
+        ) as caught:
+            NoisyEstimator(snapshot, [0, 1], engine=engine).run([(circuit, "ZZ")])
+        assert "\n" not in str(caught.value)
+
+
 def test_broadcasting_equals_single_evaluations(brisbane: DeviceSnapshot, rng: np.random.Generator) -> None:
     estimator = NoisyEstimator(brisbane, [0, 1, 2])
     circuit = efficient_su2(3, reps=1)
