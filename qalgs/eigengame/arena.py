@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from qalgs.eigengame.events import Event, Note, Progress, Snapshot
 from qalgs.eigengame.penalty import auto_beta, auto_shift
 from qalgs.eigengame.problem import Problem
-from qalgs.optimizers import LBFGS, Optimizer, OptimizerRun
+from qalgs.optimizers import COBYLA, LBFGS, NelderMead, Optimizer, OptimizerRun, resolve_step
 from qalgs.results import Status
 from qalgs.seeds import keyed
 
@@ -155,8 +155,8 @@ class Arena:
             pending.append(event)
             return cost, gradient
 
-        if run is None and isinstance(self.optimizer, LBFGS):
-            best.status = _lbfgs(record, start, self.optimizer, budget)
+        if run is None and isinstance(self.optimizer, LBFGS | COBYLA | NelderMead) and not self.players.has_shots:
+            best.status = _direct(record, start, self.optimizer, budget)
             yield from pending
             return best
         stages = STAGES if run is None and self.players.has_shots and scheduled(self.optimizer) else 1
@@ -187,10 +187,31 @@ def scheduled(optimizer: Optimizer) -> bool:
     return any(not isinstance(getattr(optimizer, name), int | float | None) for name in optimizer.scheduled)
 
 
-def _lbfgs(record: Callable[[Real], tuple[float, Real]], start: Real, options: LBFGS, budget: int) -> Status:
-    """Call SciPy directly: without shots there is nobody to interleave with."""
+def _direct(
+    record: Callable[[Real], tuple[float, Real]], start: Real, options: LBFGS | COBYLA | NelderMead, budget: int
+) -> Status:
+    """Call SciPy without the thread behind ask/tell: without shots there is nobody to interleave with."""
     from scipy.optimize import minimize
 
+    if isinstance(options, COBYLA):
+        rhobeg = resolve_step(options.rhobeg, 0, 1)
+        found = minimize(
+            lambda x: record(x)[0],
+            start,
+            method="COBYLA",
+            options={"rhobeg": rhobeg, "tol": min(options.tol, rhobeg), "maxiter": max(budget, len(start) + 2)},
+        )
+        return Status.CONVERGED if found.success else Status.BUDGET
+    if isinstance(options, NelderMead):
+        simplex = np.vstack([start, start + resolve_step(options.step, 0, 1) * np.eye(len(start))])
+        rules = {"xatol": options.xatol, "fatol": options.fatol, "adaptive": options.adaptive}
+        found = minimize(
+            lambda x: record(x)[0],
+            start,
+            method="Nelder-Mead",
+            options={**rules, "initial_simplex": simplex, "maxfev": budget, "maxiter": budget},
+        )
+        return Status.CONVERGED if found.success else Status.BUDGET
     found = minimize(
         record,
         start,

@@ -18,6 +18,7 @@ from qalgs.results import Status
 Real = NDArray[np.float64]
 Complex = NDArray[np.complex128]
 Evaluation = tuple[float, Real, float]
+_NO_GRADIENT = np.empty(0)
 Objective = Callable[[Real], Evaluation]
 
 
@@ -25,6 +26,7 @@ class ExactPlayers:
     """Energies, costs and gradients of the players without shots."""
 
     has_shots = False
+    with_gradient = True
 
     def __init__(self, problem: Problem) -> None:
         self.problem = problem
@@ -87,8 +89,8 @@ class ExactPlayers:
             point = x[None, :]
             states = program.states(point)
             cost, energy, cotangent = deflator.evaluate(states, observable.apply(states))
-            gradient = 2.0 * program.vjp(point, cotangent)[0].real
-            self.gradients += 1
+            gradient = 2.0 * program.vjp(point, cotangent)[0].real if self.with_gradient else _NO_GRADIENT
+            self.gradients += self.with_gradient
             self.evaluations += 1
             return float(cost[0]), gradient, float(energy[0])
 

@@ -258,7 +258,9 @@ class ExcitedStates:
                 )
             return WeightedPlayers(problem, inputs(problem, int(self.k)))
         if not measured:
-            return ExactPlayers(problem)
+            players = ExactPlayers(problem)
+            players.with_gradient = self._optimizer(False).needs_gradient
+            return players
         from qalgs.eigengame.measured import MeasuredPlayers
 
         return MeasuredPlayers(

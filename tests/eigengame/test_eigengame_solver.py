@@ -65,8 +65,8 @@ def test_block_form_and_chain_without_symmetry() -> None:
 def test_offset_changes_nothing(method: str, offset: float) -> None:
     h = H2.hamiltonian
     moved = (h + offset * SparsePauliOp("IIII")).simplify()
-    options = {"k": 4, "method": method, "seed": 5, "symmetry": {"N": 2, "Sz": 0}}
-    a, b = (excited_states(op, **options) for op in (h, moved))
+    sector = {"N": 2, "Sz": 0}
+    a, b = (excited_states(op, 4, method, seed=5, symmetry=sector) for op in (h, moved))
     np.testing.assert_allclose(b.excitation_energies, a.excitation_energies, atol=1e-8, rtol=0)
     np.testing.assert_allclose(b.parameters, a.parameters, atol=1e-6, rtol=0)
     np.testing.assert_allclose(b.energies, a.energies + offset, atol=1e-8)
@@ -155,7 +155,9 @@ def test_parallel_rounds_have_a_short_critical_path() -> None:
     h = tfim(4)
     sequential = ExcitedStates(k=3, seed=2, restarts=1).run(h)
     rounds = list(ExcitedStates(k=3, seed=2, restarts=1, schedule="parallel").iter_run(h))
-    parallel = rounds[-1].result
+    last = rounds[-1]
+    assert isinstance(last, Finished)
+    parallel = last.result
     np.testing.assert_allclose(parallel.energies, sequential.energies, atol=1e-6)
     assert parallel.costs.critical_path < sum(parallel.costs.per_state)
     assert sequential.costs.critical_path == sum(sequential.costs.per_state)
