@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from functools import cache
 from typing import Literal
 
 from qalgs.backends.auto_table import SECONDS
@@ -29,6 +30,7 @@ def check_engine(engine: str | None) -> Engine:
     raise invalid(name, engine, f"must be one of {', '.join(ENGINES)}")
 
 
+@cache
 def fastest(work: Work, num_qubits: int) -> Engine:
     """Return the engine with the least measured time for one call at the largest measured size not above.
 

@@ -29,9 +29,12 @@ class FinishedJob(BasePrimitiveJob[PrimitiveResult[PubResult], JobStatus]):
     """A job whose result is there already: the engine answers sooner than a thread starts."""
 
     def __init__(self, result: PrimitiveResult[PubResult]) -> None:
-        # a random id would cost more than a small circuit; this one is unique while the job lives
-        super().__init__(f"compiled-{id(result):x}")
+        super().__init__("")
         self._result = result
+
+    def job_id(self) -> str:
+        """Return an id that is unique while the job lives (a random one would cost more than a small circuit)."""
+        return f"compiled-{id(self._result):x}"
 
     def result(self) -> PrimitiveResult[PubResult]:
         """Return the result."""
@@ -227,6 +230,8 @@ def check_shots(shots: object, name: str = "shots") -> int:
 
 def as_list(pubs: Iterable[Any], name: str) -> list[Any]:
     """Return the PUBs as a list, refusing a bare circuit or PUB."""
+    if type(pubs) is list:
+        return pubs
     if isinstance(pubs, QuantumCircuit | EstimatorPub) or (
         isinstance(pubs, tuple) and pubs and isinstance(pubs[0], QuantumCircuit)
     ):

@@ -7,8 +7,9 @@ from one backward (adjoint) sweep whatever the number of parameters: Jones and G
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable
+from collections import OrderedDict
+from collections.abc import Hashable, Sequence
+from copy import copy
 from typing import Any
 
 import numpy as np
@@ -16,12 +17,13 @@ import numpy.typing as npt
 from qiskit import QuantumCircuit
 from qiskit.circuit import Parameter
 
-from qalgs.backends import kernels_math as codes
 from qalgs.backends import kernels_run
 from qalgs.backends.compiler_angles import Slots, run_tape
-from qalgs.backends.compiler_cache import CircuitCache
-from qalgs.backends.compiler_fusion import bits, fuse, invert
-from qalgs.backends.compiler_lowering import Lowering, Node
+from qalgs.backends.compiler_cache import CAPACITY, CircuitCache
+from qalgs.backends.compiler_fusion import fuse
+from qalgs.backends.compiler_lowering import Lowering
+from qalgs.backends.compiler_structure import lifted, structure
+from qalgs.backends.compiler_tables import Arrays, Tables
 from qalgs.backends.kernels_run import run
 from qalgs.backends.observables import CompiledObservable
 from qalgs.errors import invalid
@@ -36,7 +38,6 @@ MAX_QUBITS = 28
 
 _NONE = np.zeros((1, 0))
 _NO_OBSERVABLE = np.zeros(4, dtype=np.int64)
-_ROTATIONS = {"rx": codes.RX, "ry": codes.RY, "rz": codes.RZ, "p": codes.P}
 
 
 class Program:
@@ -49,8 +50,14 @@ class Program:
         num_operations: Length of the flat program after fusion.
     """
 
-    def __init__(self, circuit: QuantumCircuit, *, skip: frozenset[str] = frozenset()) -> None:
-        self.parameters: tuple[Parameter, ...] = tuple(circuit.parameters)
+    def __init__(
+        self,
+        circuit: QuantumCircuit,
+        *,
+        skip: frozenset[str] = frozenset(),
+        parameters: tuple[Parameter, ...] | None = None,
+    ) -> None:
+        self.parameters = tuple(circuit.parameters) if parameters is None else parameters
         self.num_qubits: int = circuit.num_qubits
         self.num_parameters = len(self.parameters)
         if self.num_qubits > MAX_QUBITS:
@@ -65,16 +72,42 @@ class Program:
         lowering.circuit(circuit, skip=skip)
         nodes = fuse(self.num_qubits, lowering.nodes, slots, lowering.phase)
         self.tapes = slots.tapes
-        tables = _Tables(self.num_qubits, slots)
+        self._tables = Tables(self.num_qubits, slots)
         for node in nodes:
-            tables.add(node)
-        self.num_operations = len(tables.ops)
+            self._tables.add(node)
+        self._phase = lowering.phase
+        self.num_operations = len(self._tables.ops)
         self.num_slots = len(slots)
-        self.lines = slots.arrays()
+        self._pack(self._tables.arrays(), slots.arrays())
+
+    def _pack(self, tables: Arrays, lines: tuple[Floats, Integers, Integers, Floats]) -> None:
+        self.lines = lines
         tape_slots = np.array([t[0] for t in self.tapes], dtype=np.int64)
         self.ints, self.floats = kernels_run.pack(
-            self.num_qubits, tables.arrays(), tables.width, self.lines, tape_slots, lowering.phase
+            self.num_qubits, tables, self._tables.width, lines, tape_slots, self._phase
         )
+
+    def fill(self, parameters: tuple[Parameter, ...], constants: Sequence[float]) -> Program:
+        """Return the program with its last parameters fixed at ``constants`` and the others renamed."""
+        free = len(parameters)
+        filled = copy(self)
+        filled.parameters = parameters
+        filled.num_parameters = free
+        if not constants:
+            return filled
+        base, rows, cols, coef = self.lines
+        numbers = np.concatenate([np.zeros(free), constants])
+        base = base + np.bincount(rows, coef * numbers[cols], len(base))
+        kept = cols < free
+        lines = (base, rows[kept], cols[kept], coef[kept])
+        tables = self._tables.arrays()
+        if free:
+            varying = np.zeros(len(base), dtype=np.bool_)
+            varying[lines[1]] = True
+            varying[[t[0] for t in self.tapes]] = True
+            tables[0][:, 7] = self._tables.vary(varying)
+        filled._pack(tables, lines)
+        return filled
 
     # -- angles --------------------------------------------------------------------------------------------------
 
@@ -257,143 +290,30 @@ class Program:
         return out, grads
 
 
-class _Tables:
-    """Writes nodes as rows of integers and floats."""
-
-    def __init__(self, num_qubits: int, slots: Slots) -> None:
-        self.n = num_qubits
-        self.slots = slots
-        self.varying = slots.varying
-        self.ops: list[tuple[int, ...]] = []
-        self.factors: list[tuple[int, int]] = []
-        self.matrices: list[npt.NDArray[np.complex128]] = []
-        self.term_i: list[tuple[int, int]] = []
-        self.term_f: list[float] = []
-        self.qubits: list[int] = []
-        self.data: list[npt.NDArray[np.complex128]] = []
-        self.offset = 0
-        self.width = max(32, num_qubits + num_qubits * (num_qubits - 1) // 2)
-
-    def add(self, node: Node) -> None:
-        if node.kind == "one":
-            self._one(node)
-        elif node.kind == "flip":
-            self._op(codes.FLIP, node.q, node)
-        elif node.kind == "pair":
-            self._pair(node)
-        elif node.kind == "phases":
-            start = self._terms(node, lambda m: _monomial(self.n, m))
-            self._op(codes.PHASES, 0, node, start, len(self.term_f))
-        elif node.kind == "phase":
-            start = self._terms(node, lambda m: 0)
-            self._op(codes.PHASE, 0, node, start, len(self.term_f))
-        elif node.kind == "pauli":
-            ny = (node.x & node.z).bit_count()
-            self._op(codes.PAULI, node.x, node, node.slot, ny, node.z, self.varying[node.slot])
-        elif node.kind == "matrix":
-            assert node.matrix is not None
-            start = len(self.qubits)
-            self.qubits.extend(node.qubits)
-            self._op(codes.MATRIX, 0, node, start, len(self.qubits), self.offset)
-            self.data.append(node.matrix.ravel())
-            self.offset += 2 * node.matrix.size
-            self.width = max(self.width, 2 << len(node.qubits))
-        else:
-            self._linear(node)
-
-    def _op(
-        self, code: int, q: int, node: Node, start: int = 0, stop: int = 0, aux: int = 0, vary: bool | None = None
-    ) -> None:
-        if vary is None:
-            vary = any(self.varying[s] for terms in node.terms.values() for s, _ in terms)
-        self.ops.append((code, q, node.mask, node.value, start, stop, aux, int(vary)))
-
-    def _one(self, node: Node) -> None:
-        start = len(self.factors)
-        vary = False
-        constant: npt.NDArray[np.complex128] | None = None
-        for kind, payload in node.factors:
-            if kind in _ROTATIONS:
-                if constant is not None:
-                    self._constant(constant)
-                    constant = None
-                assert isinstance(payload, int)
-                self.factors.append((_ROTATIONS[kind], payload))
-                vary = vary or bool(self.varying[payload])
-            else:
-                if kind == "phase":
-                    assert isinstance(payload, float)
-                    payload = np.diag([1.0, complex(math.cos(payload), math.sin(payload))])
-                assert isinstance(payload, np.ndarray)
-                constant = payload if constant is None else payload @ constant
-        if constant is not None:
-            self._constant(constant)
-        self._op(codes.CHAIN, node.q, node, start, len(self.factors), vary=vary)
-
-    def _linear(self, node: Node) -> None:
-        # x -> A x ^ b: the state is read from A^-1 (x ^ b), and undone from A x ^ b
-        start = len(self.qubits)
-        inverse = invert(node.columns)
-        self.qubits.extend(inverse)
-        self.qubits.extend(node.columns)
-        offset = 0
-        for k in bits(node.value):
-            offset ^= inverse[k]
-        self.ops.append((codes.LINEAR, 0, 0, node.value, start, len(self.qubits), offset, 0))
-
-    def _constant(self, matrix: npt.NDArray[np.complex128]) -> None:
-        self.factors.append((codes.CONSTANT, len(self.matrices)))
-        self.matrices.append(matrix.astype(np.complex128))
-
-    def _pair(self, node: Node) -> None:
-        lo, hi = bits(node.diag)
-        place = {1 << lo: 0, 1 << hi: 1, (1 << lo) | (1 << hi): 2}
-        start = self._terms(node, lambda m: place[m])
-        self._op(codes.PAIR, lo, node, start, len(self.term_f), hi)
-
-    def _terms(self, node: Node, index: Callable[[int], int]) -> int:
-        start = len(self.term_f)
-        for monomial, terms in node.terms.items():
-            for slot, coefficient in terms:
-                self.term_i.append((index(monomial), slot))
-                self.term_f.append(coefficient)
-        return start
-
-    def arrays(self) -> tuple[Integers, Integers, Floats, Integers, Floats, Integers, Floats]:
-        """Return operations, factors, matrices, terms (indices, coefficients), qubit lists and dense data."""
-        mats = np.array([_pairs(m) for m in self.matrices], dtype=np.float64).reshape(-1, 8)
-        data = np.concatenate([_pairs(m) for m in self.data]) if self.data else np.zeros(0)
-        return (
-            np.array(self.ops, dtype=np.int64).reshape(-1, 8),
-            np.array(self.factors, dtype=np.int64).reshape(-1, 2),
-            mats,
-            np.array(self.term_i, dtype=np.int64).reshape(-1, 2),
-            np.array(self.term_f, dtype=np.float64),
-            np.array(self.qubits, dtype=np.int64),
-            data,
-        )
+def _build(circuit: QuantumCircuit) -> Program:
+    """Compile a circuit, or fill in its numbers if one of the same structure was compiled."""
+    found = structure(circuit)
+    if found is None:
+        return Program(circuit)
+    key, constants = found
+    program = _STRUCTURES.get(key)
+    if program is None:
+        general, parameters = lifted(circuit) if constants else (circuit, tuple(circuit.parameters))
+        program = _STRUCTURES[key] = Program(general, parameters=parameters)
+        while len(_STRUCTURES) > CAPACITY:
+            _STRUCTURES.popitem(last=False)
+    return program.fill(tuple(circuit.parameters), constants)
 
 
-def _pairs(matrix: npt.NDArray[np.complex128]) -> Floats:
-    return np.ascontiguousarray(matrix).ravel().view(np.float64)
-
-
-def _monomial(n: int, mask: int) -> int:
-    places = bits(mask)
-    if len(places) == 1:
-        return places[0]
-    low, high = places
-    return n + high * (high - 1) // 2 + low
-
-
-_CACHE: CircuitCache[Program] = CircuitCache(Program)
+_STRUCTURES: OrderedDict[Hashable, Program] = OrderedDict()
+_CACHE: CircuitCache[Program] = CircuitCache(_build)
 
 
 def compile_circuit(circuit: QuantumCircuit) -> Program:
     """Compile ``circuit`` (unitary, any standard gates and parameter expressions) into a program.
 
-    Programs are cached by the circuit's content: the same circuit is compiled once, and a circuit changed in
-    place is compiled anew.
+    Programs are cached by the circuit's content: the same circuit is compiled once, a circuit changed in place is
+    compiled anew, and circuits of standard gates that differ only in numbers or parameter names share the work.
 
     Raises:
         ValueError: If an instruction cannot be part of a unitary circuit; the message names it.

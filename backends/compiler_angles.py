@@ -8,7 +8,7 @@ forward accumulation.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -36,7 +36,6 @@ _UNARY: dict[str, tuple[Callable[..., Floats], Callable[..., Floats]]] = {
 _REVERSED = {"RSUB": "SUB", "RDIV": "DIV", "RPOW": "POW"}
 _BINARY = ("ADD", "SUB", "MUL", "DIV", "POW")
 
-Operand = int | float | complex | None
 # operation name, operands: ("column", j), ("number", x) or None for the top of the stack
 Step = tuple[str, tuple[str, float] | None, tuple[str, float] | None]
 
@@ -55,7 +54,7 @@ class Slots:
         self._known: dict[object, int] = {}
         self._base: list[float] = []
         self._entries: list[tuple[int, int, float]] = []
-        self.tapes: list[tuple[int, list[Step]]] = []
+        self.tapes: list[tuple[int, tuple[Step, ...]]] = []
 
     def __len__(self) -> int:
         return len(self._base)
@@ -79,12 +78,11 @@ class Slots:
         slot = len(self._base)
         if isinstance(angle, Parameter):
             self._base.append(0.0)
-            self._entries.append((slot, self._column(angle, where), 1.0))
+            if angle not in self._columns:
+                raise invalid(f"{where}: parameter", angle, "must belong to the circuit")
+            self._entries.append((slot, self._columns[angle], 1.0))
             return slot
-        tape = [
-            (str(step.op).rpartition(".")[2], self._operand(step.lhs, where), self._operand(step.rhs, where))
-            for step in angle._qpy_replay
-        ]
+        tape = tape_of(angle, self._columns, where)
         line = _affine(tape, where)
         if line is None:
             self._base.append(0.0)
@@ -93,19 +91,6 @@ class Slots:
             self._base.append(line[0])
             self._entries += [(slot, j, c) for j, c in line[1].items() if c != 0.0]
         return slot
-
-    def _operand(self, x: object, where: str) -> tuple[str, float] | None:
-        if x is None:
-            return None
-        if isinstance(x, ParameterExpression) and x.parameters:
-            return ("column", self._column(x, where))
-        return ("number", _real(x, where))
-
-    def _column(self, parameter: ParameterExpression, where: str) -> int:
-        try:
-            return self._columns[parameter]
-        except KeyError:
-            raise invalid(f"{where}: parameter", parameter, "must belong to the circuit") from None
 
     def arrays(self) -> tuple[Floats, npt.NDArray[np.int64], npt.NDArray[np.int64], Floats]:
         """Return ``base, rows, cols, coef``."""
@@ -121,6 +106,26 @@ class Slots:
         flags[[e[0] for e in self._entries]] = True
         flags[[t[0] for t in self.tapes]] = True
         return flags
+
+
+def tape_of(
+    angle: ParameterExpression, columns: Mapping[Parameter, int], where: str = "circuit"
+) -> tuple[Step, ...]:
+    """Return an expression's operations in reverse Polish order, parameters as columns."""
+
+    def operand(x: object) -> tuple[str, float] | None:
+        if x is None:
+            return None
+        if isinstance(x, ParameterExpression) and x.parameters:
+            try:
+                return ("column", columns[x])
+            except KeyError:
+                raise invalid(f"{where}: parameter", x, "must belong to the circuit") from None
+        return ("number", _real(x, where))
+
+    return tuple(
+        (str(step.op).rpartition(".")[2], operand(step.lhs), operand(step.rhs)) for step in angle._qpy_replay
+    )
 
 
 def run_tape(tape: Sequence[Step], values: Floats) -> Dual:

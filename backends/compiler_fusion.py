@@ -46,11 +46,25 @@ class _Fusion:
             else:
                 self.out.append(node)
         for q in sorted(self.pending):
+            if not diagonal(self.pending[q]):
+                self.flush(q)
+        if len(self.pending) >= GROUP_PAIRS and all(self.find(1 << q) is None for q in self.pending):
+            self.out.append(Node("diag", 0, 0))  # the last phases of all qubits in one pass
+        for q in sorted(self.pending):
             self.flush(q)
         for node in self.out:
-            if node.kind == "diag" and len([m for m in node.terms if m.bit_count() == 2]) >= GROUP_PAIRS:
+            if node.kind == "diag" and len(node.terms) >= GROUP_PAIRS and self.worthwhile(node):
                 node.kind = "phases"
         return [part for node in self.out for part in split(node, self.num_qubits)]
+
+    def worthwhile(self, node: Node) -> bool:
+        """Whether one phase vector is cheaper than the node's pairs and single phases one by one."""
+        pairs = [m for m in node.terms if m.bit_count() == 2]
+        covered = 0
+        for m in pairs:
+            covered |= m
+        alone = sum(1 for m in node.terms if m.bit_count() == 1 and not m & covered)
+        return len(pairs) + alone >= GROUP_PAIRS
 
     def flush(self, q: int) -> None:
         factors = self.pending.pop(q, None)

@@ -30,7 +30,8 @@ def test_engines_agree(engine: str, sector: np.ndarray | None, rng: np.random.Ge
 def test_choice_follows_the_table(monkeypatch: pytest.MonkeyPatch) -> None:
     table = {"energy": {4: {"compiled": 1.0, "aer": 2.0}, 10: {"compiled": 3.0, "aer": 2.0}}}
     monkeypatch.setattr(auto_choice, "SECONDS", table)
-    assert [auto_choice.fastest("energy", n) for n in (2, 4, 9, 10, 25)] == ["compiled"] * 3 + ["aer"] * 2
+    choose = auto_choice.fastest.__wrapped__
+    assert [choose("energy", n) for n in (2, 4, 9, 10, 25)] == ["compiled"] * 3 + ["aer"] * 2
 
 
 def test_table_is_complete() -> None:

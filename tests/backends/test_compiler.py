@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import numpy as np
+import numpy.typing as npt
 import pytest
 from engine_cases import random_circuit
 from qiskit import QuantumCircuit
 from qiskit.circuit import Parameter
+from qiskit.circuit.library import XXPlusYYGate
 from qiskit.quantum_info import Statevector
 
-from qalgs.backends import compile_circuit
+from qalgs.backends import Program, compile_circuit
 
 pytestmark = pytest.mark.filterwarnings("ignore::scipy.sparse.SparseEfficiencyWarning")
 
@@ -60,3 +62,51 @@ def test_program_is_cached_and_follows_changes_in_place() -> None:
     assert np.allclose(compile_circuit(circuit).states([])[0], Statevector(circuit).data, atol=1e-14)
     circuit.global_phase = 0.4
     assert np.allclose(compile_circuit(circuit).states([])[0], Statevector(circuit).data, atol=1e-14)
+
+
+def test_circuits_of_one_structure_share_the_compilation(rng: np.random.Generator) -> None:
+    def build(names: list[str], numbers: npt.NDArray[np.float64]) -> QuantumCircuit:
+        a, b = (Parameter(name) for name in names)
+        circuit = QuantumCircuit(3, global_phase=numbers[0])
+        circuit.rx(a, 0)
+        circuit.u(numbers[1], a * b, numbers[2], 1)
+        circuit.barrier()
+        circuit.crz(numbers[3], 0, 1)
+        circuit.append(XXPlusYYGate(numbers[4], b.sin()), [2, 0])
+        circuit.rzz(2 * b, 1, 2)
+        circuit.r(numbers[5], numbers[6], 2)
+        return circuit
+
+    programs = []
+    for names in (["x", "y"], ["p", "q"], ["fixed0", "fixed_"], ["x", "y"]):
+        circuit = build(names, rng.normal(size=7))
+        program = compile_circuit(circuit)
+        programs.append(program)
+        values = rng.normal(size=(2, 2))
+        for row, state in zip(values, program.states(values), strict=True):
+            bound = circuit.assign_parameters(row)
+            assert np.abs(state - Statevector(bound).data).max() < 1e-12
+            assert np.abs(compile_circuit(bound).states([])[0] - Statevector(bound).data).max() < 1e-12
+        cotangents = rng.normal(size=(2, 8)) + 0j
+        fresh = Program(circuit)
+        assert np.abs(program.vjp(values, cotangents) - fresh.vjp(values, cotangents)).max() < 1e-12
+    assert len({id(p._tables) for p in programs}) == 1
+    assert [p.name for p in programs[1].parameters] == ["p", "q"]
+    with pytest.raises(ValueError, match=r"instruction 3 \(crz on qubits \[0, 1\]\): angle must be a finite"):
+        compile_circuit(build(["x", "y"], np.array([0, 0, 0, np.nan, 0, 0, 0])))
+
+
+def test_chains_of_diagonal_and_permuting_gates_are_few_operations() -> None:
+    n = 6
+    circuit = QuantumCircuit(n)
+    circuit.h(range(n))
+    for a in range(n):
+        for b in range(a + 1, n):
+            circuit.rzz(0.1 * (a + b), a, b)
+    for a in range(n - 1):
+        circuit.cx(a, a + 1)
+    circuit.rz(0.3, range(n))
+    program = compile_circuit(circuit)
+    # a product start, one diagonal group, one permutation, the phases on top
+    assert program.num_operations == n + 3
+    assert np.abs(program.states([])[0] - Statevector(circuit).data).max() < 1e-12
