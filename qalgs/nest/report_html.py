@@ -246,7 +246,11 @@ def _quality(run: Mapping[str, Any]) -> str:
 
 def _strategies(groups: Sequence[Mapping[str, Any]]) -> str:
     if not groups:
-        return '<div id="comparison" hidden></div>'
+        return (
+            '<section><h2>Strategies compared</h2><p class="note">There is nothing to compare yet: '
+            "<code>qalgs nest compare jobs.toml --out DIR</code> trains the same jobs under several strategies "
+            'and seeds, the restart control always among them.</p><div id="comparison" hidden></div></section>'
+        )
     rows = [
         (
             f"{group['job']}: {group['metric']}",

@@ -160,10 +160,11 @@
       end += cycle.evaluations;
       f.node.append(svg("line", { x1: f.sx(end), x2: f.sx(end), y1: f.top, y2: f.bottom, stroke: "#e6eaee", "stroke-dasharray": "3 3" }));
     }
-    for (const [value, name, dash] of [[job.exact, "exact", "6 3"], [job.baseline, job.baseline_name || "baseline", "2 3"]]) {
+    const near = job.exact !== null && job.baseline !== null && Math.abs(f.sy(job.exact) - f.sy(job.baseline)) < 15;
+    for (const [value, name, dash, aside] of [[job.exact, "exact", "6 3", 0], [job.baseline, job.baseline_name || "baseline", "2 3", near ? 44 : 0]]) {
       if (value === null) continue;
       f.node.append(svg("line", { x1: f.left, x2: f.right, y1: f.sy(value), y2: f.sy(value), stroke: "#1b2430", "stroke-dasharray": dash }));
-      f.node.append(label(f.left + 4, f.sy(value) - 4, name, { class: "strong" }));
+      f.node.append(label(f.left + 4 + aside, f.sy(value) - 4, name, { class: "strong" }));
     }
     const dots = values.map((v, i) => `M${f.sx(job.counts[i])} ${f.sy(v)}h0`).join("");
     f.node.append(svg("path", { d: dots, stroke: colour(j), "stroke-width": 3.4, "stroke-linecap": "round", opacity: 0.32, fill: "none" }));
