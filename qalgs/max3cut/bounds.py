@@ -19,7 +19,7 @@ import numpy as np
 
 from qalgs.errors import invalid
 
-from .low_rank import maximize_rank1, maximize_real_rank2
+from .low_rank import bound_real_rank2, maximize_rank1
 from .matrices import CutForm, Matrix, cut_form
 from .problem import GraphLike, Problem, as_problem
 from .spectrum import Spectrum, spectrum
@@ -92,10 +92,10 @@ def spectral_bound(problem: Problem, form: CutForm, spec: Spectrum, kind: str) -
 
 
 def low_rank_maximum(spec: Spectrum) -> float:
-    """Return F_r exactly for r <= 2; beyond that the sum of exact maxima over column pairs, an upper bound."""
+    """Return F_r for r <= 2 (or a close upper bound where that takes long), else its sum over column pairs."""
     factor, total = spec.factor, 0.0
     for k in range(0, spec.rank - 1, 2):
-        total += maximize_real_rank2(np.ascontiguousarray(factor[:, k : k + 2]))[0]
+        total += bound_real_rank2(np.ascontiguousarray(factor[:, k : k + 2]))
     if spec.rank % 2:
         total += maximize_rank1(factor[:, -1])[0]
     return total

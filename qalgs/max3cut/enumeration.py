@@ -68,13 +68,13 @@ def check_method(method: str, rank: int) -> None:
         raise invalid("rank", rank, f"must be 2 for method={method!r}", "use method='circles' or 'vertices'")
 
 
-def check_size(problem: Problem, method: str, rank: int, max_candidates: int) -> None:
+def check_size(n: int, method: str, rank: int, max_candidates: int) -> None:
     """Refuse, before any work, an exact run that would not end or not fit."""
     if method == "vertices":
-        check_candidates(problem.n, min(rank, problem.n), 3, max_candidates)
-    if method == "three-arc" and problem.n > MAX_TABLE_ROWS:
+        check_candidates(n, min(rank, n), 3, max_candidates)
+    if method == "three-arc" and n > MAX_TABLE_ROWS:
         rule = f"must be at most {MAX_TABLE_ROWS} for method='three-arc' (its table has (n + 1)^2 entries)"
-        raise invalid("n", problem.n, rule, "use method='circles'")
+        raise invalid("n", n, rule, "use method='circles'")
 
 
 def enumerate_candidates(problem: Problem, spec: Spectrum, method: str, work: Work) -> Enumeration:

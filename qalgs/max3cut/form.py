@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 import scipy.sparse as sp
@@ -68,6 +69,7 @@ def maximize_form(
     max_candidates: int = MAX_CANDIDATES,
     seed: Seed = 0,
     n_jobs: int | None = 1,
+    backend: str | None = None,
 ) -> FormResult:
     r"""Maximise :math:`z^\dagger Q z` over :math:`z_i \in \{e^{2\pi i k/K}\}`.
 
@@ -83,6 +85,7 @@ def maximize_form(
         max_candidates: Limit of the exhaustive engine for rank 3 and more.
         seed: Root seed of the local search.
         n_jobs: Workers for rank 2.
+        backend: A joblib backend or the address of a Dask scheduler for rank 2.
 
     Returns:
         ``value`` and ``z``, with a bound and what is exact.
@@ -115,7 +118,7 @@ def maximize_form(
     factor = vectors[:, :used] * np.sqrt(np.maximum(values[:used] - shift, 0.0))
     if np.abs(factor.imag).max(initial=0.0) <= 1e-14 * np.abs(factor).max(initial=0.0):
         factor = factor.real
-    top, labels, method, counters = _maximize_factor(factor, K, max_candidates, n_jobs)
+    top, labels, method, counters = _maximize_factor(factor, K, max_candidates, n_jobs, backend)
     bound = top + n * shift + 1e-12 * scale * n
     if used >= full:
         return _result(matrix, labels, bound, "form optimum", method, used, K, counters, root)
@@ -128,7 +131,8 @@ def maximize_form(
 def _check(
     Q: NDArray[np.complex128] | NDArray[np.float64] | sp.sparray | sp.spmatrix, K: int
 ) -> NDArray[np.complex128]:
-    dense = Q.toarray() if sp.issparse(Q) else np.asarray(Q)
+    given: Any = Q
+    dense = np.asarray(given.toarray() if hasattr(given, "toarray") else given)
     if dense.ndim != 2 or dense.shape[0] != dense.shape[1] or dense.shape[0] == 0:
         raise invalid("Q", dense.shape, "must be a square matrix with at least one row")
     if not np.issubdtype(dense.dtype, np.number):
@@ -144,7 +148,7 @@ def _check(
         where = tuple(int(i) for i in np.unravel_index(int(skew.argmax()), skew.shape))
         rule = f"must be Hermitian; entries {where} and {where[::-1]} are not conjugate"
         raise invalid("Q", complex(matrix[where]), rule, "pass (Q + Q.conj().T) / 2")
-    return (matrix + matrix.conj().T) / 2
+    return np.asarray((matrix + matrix.conj().T) / 2)
 
 
 def _numerical_rank(values: NDArray[np.float64], scale: float) -> int:
@@ -153,8 +157,9 @@ def _numerical_rank(values: NDArray[np.float64], scale: float) -> int:
 
 
 def _maximize_factor(
-    factor: NDArray[np.complex128] | NDArray[np.float64], K: int, limit: int, n_jobs: int | None
-) -> tuple[float, Labels, str, dict[str, int]]:
+    factor: NDArray[np.complex128] | NDArray[np.float64], K: int, limit: int, n_jobs: int | None,
+    backend: str | None,
+) -> tuple[float, Labels, str, dict[str, int]]:  # fmt: skip
     n, rank = factor.shape
     if rank == 1:
         value, labels = maximize_rank1(factor[:, 0], K)
@@ -163,9 +168,7 @@ def _maximize_factor(
         value, labels, boxes = maximize_real_rank2(np.ascontiguousarray(factor))
         return value, labels, "three-arc", {"boxes": boxes}
     if rank == 2 and n >= _PARALLEL_ROWS and np.iscomplexobj(factor):
-        found = _arcs_in_chunks(np.asarray(factor, dtype=np.complex128), K, n_jobs)
-        if found is not None:
-            return found
+        return _arcs_in_chunks(np.asarray(factor, dtype=np.complex128), K, n_jobs, backend)
     if rank == 2:
         scores, patterns, segments, _ = maximize_arcs(factor, K=K)
         return float(scores[0]), patterns[0], "arcs", {"segments": segments, "cells": 4 * segments}
@@ -174,16 +177,18 @@ def _maximize_factor(
 
 
 def _arcs_in_chunks(
-    factor: NDArray[np.complex128], K: int, n_jobs: int | None
-) -> tuple[float, Labels, str, dict[str, int]] | None:
+    factor: NDArray[np.complex128], K: int, n_jobs: int | None, backend: str | None
+) -> tuple[float, Labels, str, dict[str, int]]:
     """Walk the arcs chunk by chunk; a degenerate factor is walked again perturbed."""
     n = len(factor)
     chunks = max(1, min(pairs(n), n // 4, 256))
-    best: tuple[float, Labels] = (-1.0, np.zeros(n, dtype=np.int8))
+    best: tuple[float, Labels] = (-np.inf, np.zeros(n, dtype=np.int8))
     segments = 0
     for walk in (factor, perturbed(factor)):
         ties = 0
-        for chunk in run_chunks(ArcsTask(walk, factor, chunks, K, 1), range(chunks), n_jobs=n_jobs):
+        for chunk in run_chunks(
+            ArcsTask(walk, factor, chunks, K, 1), range(chunks), n_jobs=n_jobs, backend=backend
+        ):
             segments, ties = segments + chunk.visited, ties + chunk.ties
             for labels in chunk.patterns:
                 value = score(factor, labels, K)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import networkx as nx
 import numpy as np
 from numpy.typing import NDArray
@@ -10,7 +12,7 @@ from qalgs.errors import invalid
 from qalgs.seeds import Seed, as_generator
 
 
-def torus(rows: int, cols: int, *, signed: bool = False, seed: Seed = None) -> nx.Graph:
+def torus(rows: int, cols: int, *, signed: bool = False, seed: Seed = None) -> nx.Graph[Any]:
     """Return the square lattice on a torus: 2 rows * cols edges (G48-G50: 50x60, 30x100, 25x120).
 
     Args:
@@ -35,7 +37,7 @@ def torus(rows: int, cols: int, *, signed: bool = False, seed: Seed = None) -> n
     return _build(f"torus-{rows}x{cols}", rows * cols, ends, _weights(len(ends), signed, seed))
 
 
-def gnm(n: int, m: int, *, signed: bool = False, seed: Seed = None) -> nx.Graph:
+def gnm(n: int, m: int, *, signed: bool = False, seed: Seed = None) -> nx.Graph[Any]:
     """Return a uniform graph with n nodes and m edges (G1: 800 and 19176; G22: 2000 and 19990)."""
     _positive(n)
     if isinstance(m, bool) or not isinstance(m, int) or not 0 <= m <= n * (n - 1) // 2:
@@ -46,7 +48,7 @@ def gnm(n: int, m: int, *, signed: bool = False, seed: Seed = None) -> nx.Graph:
     return _build(f"gnm-{n}-{m}", n, np.stack([rows[picks], cols[picks]], axis=1), _weights(m, signed, rng))
 
 
-def planar_union(n: int, *, density: float = 0.99, signed: bool = False, seed: Seed = None) -> nx.Graph:
+def planar_union(n: int, *, density: float = 0.99, signed: bool = False, seed: Seed = None) -> nx.Graph[Any]:
     """Return the union of two random planar graphs, each a thinned triangulation (the family of G14, G35, G51).
 
     Args:
@@ -70,7 +72,7 @@ def planar_union(n: int, *, density: float = 0.99, signed: bool = False, seed: S
     return _build(f"planar-union-{n}", n, ends, _weights(len(ends), signed, rng))
 
 
-def regular(degree: int, n: int, *, signed: bool = False, seed: Seed = None) -> nx.Graph:
+def regular(degree: int, n: int, *, signed: bool = False, seed: Seed = None) -> nx.Graph[Any]:
     """Return a random regular graph; ``degree * n`` must be even."""
     _positive(n)
     if isinstance(degree, bool) or not isinstance(degree, int) or not 0 <= degree < n or degree * n % 2:
@@ -81,7 +83,7 @@ def regular(degree: int, n: int, *, signed: bool = False, seed: Seed = None) -> 
     return _build(f"regular-{degree}-{n}", n, ends, _weights(len(ends), signed, rng))
 
 
-def sbm(sizes: list[int], inside: float, outside: float, *, seed: Seed = None) -> nx.Graph:
+def sbm(sizes: list[int], inside: float, outside: float, *, seed: Seed = None) -> nx.Graph[Any]:
     """Return a stochastic block model: edge probability ``inside`` within blocks and ``outside`` between them."""
     for name, value in (("inside", inside), ("outside", outside)):
         if not 0 <= value <= 1:
@@ -96,7 +98,7 @@ def sbm(sizes: list[int], inside: float, outside: float, *, seed: Seed = None) -
     return _build(f"sbm-{'-'.join(map(str, sizes))}", n, ends, np.ones(len(ends), dtype=np.int64))
 
 
-def planted(n: int, m: int, *, seed: Seed = None) -> tuple[nx.Graph, dict[int, int]]:
+def planted(n: int, m: int, *, seed: Seed = None) -> tuple[nx.Graph[Any], dict[int, int]]:
     """Return a graph whose m edges all join different parts of a hidden balanced 3-partition, and that partition.
 
     Its maximum 3-cut is m.
@@ -123,8 +125,8 @@ def _weights(m: int, signed: bool, seed: Seed) -> NDArray[np.int64]:
     return as_generator(seed).choice(np.array([-1, 1]), m) if signed else np.ones(m, dtype=np.int64)
 
 
-def _build(name: str, n: int, ends: NDArray[np.int64], weights: NDArray[np.int64]) -> nx.Graph:
-    graph: nx.Graph = nx.Graph(name=name)
+def _build(name: str, n: int, ends: NDArray[np.int64], weights: NDArray[np.int64]) -> nx.Graph[Any]:
+    graph: nx.Graph[Any] = nx.Graph(name=name)
     graph.add_nodes_from(range(n))
     graph.add_weighted_edges_from(zip(ends[:, 0].tolist(), ends[:, 1].tolist(), weights.tolist(), strict=True))
     return graph

@@ -7,6 +7,7 @@ import os
 import warnings
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import networkx as nx
 import numpy as np
@@ -19,7 +20,7 @@ from .problem import GraphLike, Notice, Problem, as_problem, from_edges
 from .registry import FINGERPRINTS
 
 
-def read_gset(path: str | os.PathLike[str]) -> nx.Graph:
+def read_gset(path: str | os.PathLike[str]) -> nx.Graph[Any]:
     """Read a graph in the G-set (rudy) format: a line ``n m``, then ``m`` lines ``i j [w]`` counted from 1.
 
     Args:
@@ -51,7 +52,7 @@ def parse_gset(path: Path) -> Problem:
         count = len(low) - len(keys)
         notices = (Notice("parallel-edges", f"{path.name}: {count} parallel edges were summed into single edges"),)
         warnings.warn(notices[0].message, QalgsWarning, stacklevel=4)
-        weights = np.bincount(which, weights, len(keys))
+        weights = np.bincount(which, weights, len(keys)).astype(np.float64)
         low, high = low[first], high[first]
     return from_edges(tuple(range(1, n + 1)), low, high, weights, name=path.stem, notices=notices)
 

@@ -56,7 +56,7 @@ def maximize_rank1(v: NDArray[np.complex128] | NDArray[np.float64], K: int = 3) 
     sums = (np.conj(v) * z[labels]).sum() + np.concatenate([[0], np.cumsum(steps)[:-1]])
     best = int(np.argmax(np.abs(sums)))
     labels[order[:best]] = (labels[order[:best]] + 1) % K
-    return score(np.asarray(v)[:, None], labels, K), labels
+    return score(np.asarray(v, dtype=np.complex128)[:, None], labels, K), labels
 
 
 def maximize_real_rank2(factor: NDArray[np.float64]) -> tuple[float, Labels, int]:
@@ -76,6 +76,24 @@ def maximize_real_rank2(factor: NDArray[np.float64]) -> tuple[float, Labels, int
     Returns:
         ``(value, labels, boxes)``: the maximum recomputed from the labels, the labels, and the boxes bounded.
     """
+    order, split, _, count = _branch_and_bound(factor, 2**62)
+    labels = np.full(len(factor), 2, dtype=np.int8)
+    labels[order[split[0] : split[1]]] = 0
+    labels[order[split[1] : split[2]]] = 1
+    return score(factor, labels), labels, count
+
+
+def bound_real_rank2(factor: NDArray[np.float64], *, limit: int = 4_000_000) -> float:
+    """Return the maximum of :func:`maximize_real_rank2`, or a close upper bound after ``limit`` boxes."""
+    _, _, upper, _ = _branch_and_bound(factor, limit)
+    total = factor.sum(axis=0)
+    return 1.5 * upper - 0.5 * float(total @ total)
+
+
+def _branch_and_bound(
+    factor: NDArray[np.float64], limit: int
+) -> tuple[NDArray[np.int64], tuple[int, int, int], float, int]:
+    """Return the angular order, the best split, an upper bound on the sum of squares, and the boxes bounded."""
     n = len(factor)
     order = np.argsort(np.arctan2(factor[:, 1], factor[:, 0]), kind="stable")
     points = np.zeros((n + 1, 2))
@@ -85,11 +103,8 @@ def maximize_real_rank2(factor: NDArray[np.float64]) -> tuple[float, Labels, int
         size *= 2
     boxes = np.zeros((2 * size, 6))
     _boxes(points, boxes, size)
-    split, count = _split(points, boxes, size)
-    labels = np.full(n, 2, dtype=np.int8)
-    labels[order[split[0] : split[1]]] = 0
-    labels[order[split[1] : split[2]]] = 1
-    return score(factor, labels), labels, int(count)
+    split, upper, count = _split(points, boxes, size, limit)
+    return order, split, float(upper), int(count)
 
 
 @njit(cache=True, nogil=True)
@@ -123,7 +138,7 @@ def _boxes(points, boxes, size):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True, nogil=True)
-def _split(points, boxes, size):  # type: ignore[no-untyped-def]
+def _split(points, boxes, size, limit):  # type: ignore[no-untyped-def]
     last = len(points) - 1
     tx, ty = points[last, 0], points[last, 1]
     scale = 0.0
@@ -134,28 +149,23 @@ def _split(points, boxes, size):  # type: ignore[no-untyped-def]
     stack[0] = 1
     top, count = 1, 0
     while top > 0:
+        if count >= limit:
+            upper = best
+            for k in range(top):
+                centre, slack, _, _, _ = _expand(
+                    boxes[stack[k, 0]], boxes[stack[k, 1]], boxes[stack[k, 2]], tx, ty
+                )
+                upper = max(upper, centre + slack)
+            return (best_a, best_b, best_c), upper, count
         top -= 1
         na, nb, nc = stack[top, 0], stack[top, 1], stack[top, 2]
         a, b, c = boxes[na], boxes[nb], boxes[nc]
         count += 1
-        ux, uy = b[0] - a[0], b[1] - a[1]
-        vx, vy = c[0] - b[0], c[1] - b[1]
-        wx, wy = tx - c[0] + a[0], ty - c[1] + a[1]
-        centre = ux * ux + uy * uy + vx * vx + vy * vy + wx * wx + wy * wy
+        centre, slack, ra, rb, rc = _expand(a, b, c, tx, ty)
         if na >= size and nb >= size and nc >= size:
             if centre > best and na <= nb and nb <= nc:
                 best, best_a, best_b, best_c = centre, na - size, nb - size, nc - size
             continue
-        # The score is quadratic in the three points: gradient over each oriented box, then the quadratic rest.
-        slack = 0.0
-        for box, gx, gy in (
-            (a, 2 * (wx - ux), 2 * (wy - uy)),
-            (b, 2 * (ux - vx), 2 * (uy - vy)),
-            (c, 2 * (vx - wx), 2 * (vy - wy)),
-        ):
-            slack += abs(gx * box[2] + gy * box[3]) * box[4] + abs(-gx * box[3] + gy * box[2]) * box[5]
-        ra, rb, rc = np.hypot(a[4], a[5]), np.hypot(b[4], b[5]), np.hypot(c[4], c[5])
-        slack += (ra + rb) ** 2 + (rb + rc) ** 2 + (rc + ra) ** 2
         if centre + slack <= best + 1e-13 * scale:
             continue
         if top + 2 > len(stack):
@@ -185,7 +195,27 @@ def _split(points, boxes, size):  # type: ignore[no-untyped-def]
                 continue
             stack[top, 0], stack[top, 1], stack[top, 2] = trial_a, trial_b, trial_c
             top += 1
-    return (best_a, best_b, best_c), count
+    return (best_a, best_b, best_c), best + 1e-13 * scale, count
+
+
+@njit(cache=True, nogil=True)
+def _expand(a, b, c, tx, ty):  # type: ignore[no-untyped-def]
+    """Sum of squares at the centres of three boxes, how much it can rise within them, and their radii."""
+    ux, uy = b[0] - a[0], b[1] - a[1]
+    vx, vy = c[0] - b[0], c[1] - b[1]
+    wx, wy = tx - c[0] + a[0], ty - c[1] + a[1]
+    centre = ux * ux + uy * uy + vx * vx + vy * vy + wx * wx + wy * wy
+    # The score is quadratic in the three points: gradient over each oriented box, then the quadratic rest.
+    slack = 0.0
+    for box, gx, gy in (
+        (a, 2 * (wx - ux), 2 * (wy - uy)),
+        (b, 2 * (ux - vx), 2 * (uy - vy)),
+        (c, 2 * (vx - wx), 2 * (vy - wy)),
+    ):
+        slack += abs(gx * box[2] + gy * box[3]) * box[4] + abs(-gx * box[3] + gy * box[2]) * box[5]
+    ra, rb, rc = np.hypot(a[4], a[5]), np.hypot(b[4], b[5]), np.hypot(c[4], c[5])
+    slack += (ra + rb) ** 2 + (rb + rc) ** 2 + (rc + ra) ** 2
+    return centre, slack, ra, rb, rc
 
 
 @njit(cache=True, nogil=True)

@@ -145,6 +145,8 @@ def evolve(
         A step after each batch, the last one with the final pool.
     """
     workers = resolve_jobs(n_jobs)
+    # Threads share the graph and the kernels release the lock; other backends are as good, but slower to start.
+    backend = backend or "threading"
     pool: list[rf.Refined] = [rf.one_opt(problem, w) for w in warm[:1]]
     best = max(pool, key=lambda r: r.cut, default=None)
     flips, generation, number, era, idle = 0, 0, 0, 0, 0
@@ -164,7 +166,7 @@ def evolve(
     while not over() and (plan.generations is None or generation < plan.generations):
         filling = len(pool) < plan.pool
         size = min(plan.batch, plan.pool - len(pool)) if filling else plan.batch
-        tasks = []
+        tasks: list[Brood] = []
         for _ in range(size):
             key = (era, number)
             number += 1
@@ -179,7 +181,7 @@ def evolve(
                 parents = (pool[i].labels, pool[j].labels)
                 tasks.append(Brood(problem, mode, parents, root, key, plan.child, deadline))
         before = None if best is None else best.cut
-        for child in run_all(breed, tasks, n_jobs=workers, backend=backend or "threading"):
+        for child in run_all(breed, tasks, n_jobs=workers, backend=backend):
             flips += child.flips
             if best is None or child.cut > best.cut:
                 best = child

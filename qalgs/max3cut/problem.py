@@ -6,9 +6,10 @@ import math
 import numbers
 import os
 import warnings
-from collections.abc import Hashable
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import networkx as nx
 import numpy as np
@@ -17,7 +18,10 @@ from numpy.typing import NDArray
 
 from qalgs.errors import QalgsWarning, invalid
 
-GraphLike = nx.Graph | sp.sparray | sp.spmatrix | NDArray[np.float64] | str | os.PathLike[str]
+if TYPE_CHECKING:
+    GraphLike: TypeAlias = nx.Graph[Any] | sp.sparray | sp.spmatrix | NDArray[np.float64] | str | os.PathLike[str]
+else:
+    GraphLike = nx.Graph | sp.sparray | sp.spmatrix | NDArray[np.float64] | str | os.PathLike
 Labels = NDArray[np.int8]
 
 
@@ -133,9 +137,9 @@ class Problem:
             name=self.name,
         )
 
-    def graph(self) -> nx.Graph:
+    def graph(self) -> nx.Graph[Any]:
         """Return the graph as networkx sees it, with the caller's node names."""
-        graph: nx.Graph = nx.Graph(name=self.name)
+        graph: nx.Graph[Any] = nx.Graph(name=self.name)
         graph.add_nodes_from(self.nodes)
         for u, v, w in zip(self.rows.tolist(), self.cols.tolist(), self.weights.tolist(), strict=True):
             graph.add_edge(self.nodes[u], self.nodes[v], weight=int(w) if self.integral else w)
@@ -207,7 +211,11 @@ def as_problem(graph: GraphLike | Problem, weight: str | None = "weight") -> Pro
 
 
 def _edge_weight(u: Hashable, v: Hashable, value: object) -> float:
-    if isinstance(value, bool) or not isinstance(value, numbers.Real | np.number) or np.iscomplexobj(value):
+    if (
+        isinstance(value, bool)
+        or not isinstance(value, numbers.Real | np.number)
+        or isinstance(value, np.complexfloating)
+    ):
         rule = f"of edge ({u!r}, {v!r}) must be a finite real number"
         raise invalid("weight", value, rule, "complex Hermitian matrices go to maximize_form")
     number = float(value)
@@ -216,7 +224,7 @@ def _edge_weight(u: Hashable, v: Hashable, value: object) -> float:
     return number
 
 
-def _from_networkx(graph: nx.Graph, weight: str | None) -> Problem:
+def _from_networkx(graph: nx.Graph[Any], weight: str | None) -> Problem:
     if graph.is_directed():
         raise invalid("graph", type(graph).__name__, "must be undirected", "pass graph.to_undirected()")
     nodes = tuple(graph.nodes)
@@ -236,11 +244,12 @@ def _from_networkx(graph: nx.Graph, weight: str | None) -> Problem:
             message = f"{len(rows) - len(keys)} parallel edges were summed into single edges"
             notices = (Notice("parallel-edges", message),)
             warnings.warn(message, QalgsWarning, stacklevel=4)
-            rows, cols, weights = keys // n, keys % n, np.bincount(which, weights, len(keys))
+            rows, cols = keys // n, keys % n
+            weights = np.bincount(which, weights, len(keys)).astype(np.float64).astype(np.float64)
     return from_edges(nodes, rows, cols, weights, name=str(graph.name or ""), notices=notices)
 
 
-def _edge_weights(data: list[tuple[Hashable, Hashable, object]]) -> NDArray[np.float64]:
+def _edge_weights(data: Sequence[tuple[Hashable, Hashable, object]]) -> NDArray[np.float64]:
     """Return the weights as floats; the vectorised way is taken where every weight is a plain finite number."""
     values = [w for _, _, w in data]
     if {type(w) for w in values} <= {int, float}:
@@ -250,7 +259,7 @@ def _edge_weights(data: list[tuple[Hashable, Hashable, object]]) -> NDArray[np.f
     return np.array([_edge_weight(u, v, w) for u, v, w in data], dtype=np.float64)
 
 
-def _from_matrix(matrix: sp.sparray | sp.spmatrix | NDArray[np.float64]) -> Problem:
+def _from_matrix(matrix: Any) -> Problem:
     if matrix.ndim != 2 or matrix.shape[0] != matrix.shape[1]:
         raise invalid("graph", matrix.shape, "must be a square adjacency matrix", "pass A with A[i, j] = w_ij")
     if np.iscomplexobj(matrix):

@@ -389,7 +389,7 @@ def _best_cut(
 
 
 def noisy_primitives(
-    device: str, num_qubits: int, *, seed: Seed = 0, shots: int | None = None
+    device: str, num_qubits: int, *, seed: Seed = 0, shots: int | None = None, engine: str = "auto"
 ) -> tuple[BaseEstimatorV2, BaseSamplerV2]:
     """Return a noisy estimator and sampler on a well-connected patch of a (fake) device.
 
@@ -398,6 +398,7 @@ def noisy_primitives(
         num_qubits: Size of the patch.
         seed: Root seed of the shot noise.
         shots: Shots a measurement basis; None gives exact noisy expectation values.
+        engine: ``"aer"``, ``"compiled"`` or ``"auto"``.
 
     Returns:
         The estimator and the sampler.
@@ -410,7 +411,9 @@ def noisy_primitives(
     snapshot = DeviceSnapshot.from_backend(device)
     layout = _patch(snapshot, num_qubits)
     root = root_seed(seed)
-    estimator = NoisyEstimator(snapshot, layout, default_shots=shots, seed=keyed(root, "noisy", "estimator"))
+    estimator = NoisyEstimator(
+        snapshot, layout, engine=engine, default_shots=shots, seed=keyed(root, "noisy", "estimator")
+    )
     return estimator, NoisySampler(snapshot, layout, seed=keyed(root, "noisy", "sampler"))
 
 

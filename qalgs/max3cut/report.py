@@ -26,7 +26,7 @@ from .solver import max3cut
 
 MethodName = Literal[
     "auto", "three-arc", "three-arc+1opt", "circles", "circles+1opt", "anneal", "tabu",
-    "greedy", "dsatur", "frieze-jerrum", "cp-sat", "milp", "dwave", "qaoa",
+    "greedy", "dsatur", "frieze-jerrum", "cp-sat", "milp", "dwave", "qaoa", "qaoa-warm", "qaoa-noisy",
 ]  # fmt: skip
 CLASSICAL: tuple[MethodName, ...] = ("auto", "three-arc", "circles+1opt", "anneal", "greedy", "dsatur")
 
@@ -219,6 +219,7 @@ def compare(
     reps: int = 1,
     samples: int = 1024,
     encoding: str = "qutrit",
+    device: str = "fake_torino",
     callback: Callable[[Row], None] | None = None,
 ) -> ResultsTable:
     """Run methods on graphs and collect one table.
@@ -232,7 +233,8 @@ def compare(
         bound: The bound that all rows of an instance share.
         reps: QAOA layers.
         samples: QAOA samples, and uniform guesses beside them.
-        encoding: QAOA encoding.
+        encoding: QAOA encoding; noisy runs on qubits take ``"binary"`` in place of qutrits.
+        device: The device whose noise ``"qaoa-noisy"`` runs under.
         callback: Called with each row.
 
     Returns:
@@ -243,11 +245,23 @@ def compare(
         if name not in get_args(MethodName):
             raise invalid("methods", name, f"must be among {', '.join(get_args(MethodName))}")
     rows = []
-    for row in _iter_rows(graphs, methods, weight, seeds, budget, bound, reps, samples, encoding):
+    for row in _iter_rows(
+        graphs, methods, weight, seeds, budget, bound, _Quantum(reps, samples, encoding, device)
+    ):
         rows.append(row)
         if callback is not None:
             callback(row)
     return ResultsTable(tuple(rows))
+
+
+@dataclass(frozen=True, slots=True)
+class _Quantum:
+    """Settings that all QAOA rows share."""
+
+    reps: int
+    samples: int
+    encoding: str
+    device: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -267,7 +281,7 @@ class _Run:
 
 def _iter_rows(
     graphs: Iterable[GraphLike], methods: Sequence[MethodName], weight: str | None, seeds: Sequence[int],
-    budget: float | None, bound: str, reps: int, samples: int, encoding: str,
+    budget: float | None, bound: str, quantum: _Quantum,
 ) -> Iterator[Row]:  # fmt: skip
     for number, graph in enumerate(graphs):
         begin = time.perf_counter()
@@ -279,7 +293,7 @@ def _iter_rows(
             once = method in ("three-arc", "dsatur", "cp-sat", "milp", "three-arc+1opt")
             for seed in seeds[:1] if once else seeds:
                 wall, cpu = time.perf_counter(), time.process_time()
-                run = _run(problem, method, seed, budget, reps, samples, encoding)
+                run = _run(problem, method, seed, budget, quantum)
                 wall, cpu = time.perf_counter() - wall, time.process_time() - cpu
                 yield _row(problem, name, method, seed, run, shared, reading, wall, cpu)
 
@@ -307,22 +321,9 @@ def _row(
     )  # fmt: skip
 
 
-def _run(
-    problem: Problem, method: MethodName, seed: int, budget: float | None, reps: int, samples: int, encoding: str
-) -> _Run:
-    if method == "qaoa":
-        from .qaoa import run_qaoa
-
-        q = run_qaoa(problem.graph(), encoding, reps=reps, samples=samples, seed=seed)  # type: ignore[arg-type]
-        quantum = (q.expected_cut, q.uniform_best_of_shots, q.success_probability)
-        return _Run(
-            q.best_of_shots,
-            q.evaluations,
-            "circuit evaluations",
-            quantum=quantum,
-            shots=q.shots,
-            circuits=q.circuits,
-        )
+def _run(problem: Problem, method: MethodName, seed: int, budget: float | None, settings: _Quantum) -> _Run:
+    if method in ("qaoa", "qaoa-warm", "qaoa-noisy"):
+        return _qaoa(problem, method, seed, settings)
     if method in ("greedy", "dsatur", "frieze-jerrum", "cp-sat", "milp", "dwave"):
         return _rival(problem, method, seed, budget)
     engine, _, refine = method.partition("+")
@@ -336,6 +337,33 @@ def _run(
     unit = "flips" if "flips" in result.evaluations else "candidates"
     return _Run(
         result.cut, result.evaluations.get(unit, 0), unit, preprocessing=result.times.get("eigenvectors", 0.0)
+    )
+
+
+def _qaoa(problem: Problem, method: str, seed: int, settings: _Quantum) -> _Run:
+    from .qaoa import noisy_primitives, run_qaoa
+
+    encoding, options = settings.encoding, {}
+    if method == "qaoa-noisy":
+        encoding = "binary" if encoding == "qutrit" else encoding
+        width = 3 if encoding == "one-hot" else 2
+        estimator, sampler = noisy_primitives(settings.device, width * problem.n, seed=seed)
+        options = {"estimator": estimator, "sampler": sampler}
+    warm = None
+    if method == "qaoa-warm":
+        warm = max3cut(problem.graph(), method="three-arc", bound=None).partition
+    q = run_qaoa(
+        problem.graph(),
+        encoding,  # type: ignore[arg-type]
+        reps=settings.reps,
+        samples=settings.samples,
+        seed=seed,
+        warm_start=warm,
+        **options,
+    )
+    quantum = (q.expected_cut, q.uniform_best_of_shots, q.success_probability)
+    return _Run(
+        q.best_of_shots, q.evaluations, "circuit evaluations", quantum=quantum, shots=q.shots, circuits=q.circuits
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -204,7 +205,7 @@ def exact_milp(graph: GraphLike | Problem, *, weight: str | None = "weight", sec
     found = milp(
         np.concatenate([np.zeros(3 * n), -problem.weights]),
         constraints=LinearConstraint(matrix, np.array(lower), np.array(upper)),
-        integrality=np.ones(3 * n + m),
+        integrality=np.ones(3 * n + m, dtype=np.int64),
         bounds=Bounds(np.zeros(3 * n + m), top),
         options={"time_limit": seconds},
     )
@@ -250,9 +251,8 @@ def dwave_annealer(
     for u, v, w in zip(problem.rows.tolist(), problem.cols.tolist(), problem.weights.tolist(), strict=True):
         for k in range(3):
             qubo[3 * u + k, 3 * v + k] = w
-    answer = SimulatedAnnealingSampler().sample_qubo(
-        qubo, num_reads=reads, num_sweeps=sweeps, seed=simulator_seed(rng)
-    )
+    annealer: Any = SimulatedAnnealingSampler
+    answer = annealer().sample_qubo(qubo, num_reads=reads, num_sweeps=sweeps, seed=simulator_seed(rng))
     best: rf.Refined | None = None
     order = np.argsort(np.array(answer.variables))
     for row in answer.record.sample[:, order].reshape(reads, problem.n, 3):

@@ -11,6 +11,7 @@ For any multipliers :math:`\mu_{ij} \ge 0` and any diagonal d, with M the symmet
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import scipy.linalg as la
@@ -61,7 +62,9 @@ def solve_sdp(problem: Problem, *, solver: str | None = None) -> SdpSolution:
         raise InfeasibleError(
             f"the SDP bound takes at most n = {MAX_SDP_NODES} nodes, got {n}; use bound='rank' or bound='eigen'"
         )
-    import cvxpy as cp
+    import cvxpy
+
+    cp: Any = cvxpy
 
     adjacency = problem.adjacency().toarray()
     if n <= _ALL_PAIRS:

@@ -221,9 +221,10 @@ def iter_max3cut(
 def _run(state: _State) -> Iterator[Progress | Max3CutResult]:
     problem, options = state.problem, state.options
     state.notices += problem.notices
-    if options.method not in ("auto",):
+    if options.method != "auto":
         for part in problem.components():
-            check_size_of(problem, part, options)
+            if len(part) >= 3:
+                check_size(len(part), options.method, options.rank, options.max_candidates)
     deadline = None if options.budget is None else time.monotonic() + 0.97 * options.budget - 0.02
     state.add([Candidate(cut=0, source="trivial", labels=np.zeros(problem.n, dtype=np.int8))])
     if options.bound is not None:
@@ -244,22 +245,6 @@ def _run(state: _State) -> Iterator[Progress | Max3CutResult]:
     except KeyboardInterrupt:
         state.status = Status.INTERRUPTED
     yield _result(state)
-
-
-def check_size_of(problem: Problem, part: NDArray[np.int64], options: _Options) -> None:
-    """Refuse an exact engine on a component that is too large for it."""
-    if len(part) >= 3:
-        check_size(
-            problem if len(part) == problem.n else _Sized(len(part)),
-            options.method,
-            options.rank,
-            options.max_candidates,
-        )
-
-
-@dataclass(frozen=True, slots=True)
-class _Sized:
-    n: int
 
 
 def _spectral(
@@ -381,7 +366,14 @@ def _auto(state: _State, deadline: float | None) -> Iterator[Progress]:
     pool: tuple[Labels, ...] = ()
     with state.clock("search"):
         for step in evolve(
-            problem, warm, plan, root=options.root, target=target, deadline=deadline, n_jobs=options.n_jobs
+            problem,
+            warm,
+            plan,
+            root=options.root,
+            target=target,
+            deadline=deadline,
+            n_jobs=options.n_jobs,
+            backend=options.backend,
         ):
             better = step.cut > state.candidates[0].cut
             if better:

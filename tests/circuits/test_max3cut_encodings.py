@@ -37,9 +37,9 @@ def test_diagonal_is_the_cut_on_every_feasible_state(name: Any, n: int, rng: np.
     for state in np.flatnonzero(feasible):
         assert diagonal[state] == pytest.approx(cut(graph, labels[state]), abs=1e-12)
     for choice in itertools.product(range(3), repeat=n):
-        state = encoding.index(np.array(choice, dtype=np.int8))
-        assert feasible[state]
-        assert labels[state].tolist() == list(choice)
+        code = encoding.index(np.array(choice, dtype=np.int8))
+        assert feasible[code]
+        assert labels[code].tolist() == list(choice)
 
 
 @pytest.mark.parametrize("name", ["one-hot", "binary", "binary-folded"])
@@ -72,7 +72,7 @@ def test_all_encodings_give_the_same_energy(reps: int, warm: bool, rng: np.rando
     point = rng.uniform(-2, 2, 2 * reps)
     expected = qutrit_energy(max3cut_encoding(graph, "qutrit"), point, labels)
     for name in ("one-hot", "binary"):
-        encoding = max3cut_encoding(graph, name)  # type: ignore[arg-type]
+        encoding = max3cut_encoding(graph, name)
         state = Statevector(max3cut_qaoa(encoding, reps, warm_start=labels).assign_parameters(point))
         probabilities = np.abs(state.data) ** 2
         assert probabilities[encoding.feasible()].sum() == pytest.approx(1, abs=1e-12)
@@ -103,8 +103,9 @@ def test_transverse_mixer_starts_uniform(name: Any) -> None:
 
 def test_bad_input_is_named() -> None:
     graph = nx.path_graph(3)
+    wrong: Any = "trits"
     for call, words in (
-        (lambda: max3cut_encoding(graph, "trits"), "encoding must be one of one-hot"),
+        (lambda: max3cut_encoding(graph, wrong), "encoding must be one of one-hot"),
         (lambda: max3cut_encoding(nx.Graph()), "at least one node"),
         (lambda: max3cut_encoding(nx.Graph([(0, 0)])), r"self-loop at \(0, 0\)"),
         (lambda: max3cut_encoding(nx.Graph([(0, 1, {"weight": np.nan})])), r"edge \(0, 1\)"),
@@ -118,4 +119,4 @@ def test_bad_input_is_named() -> None:
         (lambda: pennylane_qaoa(max3cut_encoding(graph)), "must be 'qutrit'"),
     ):
         with pytest.raises(ValueError, match=words):
-            call()  # type: ignore[no-untyped-call]
+            call()

@@ -33,7 +33,7 @@ def test_energies_agree_between_engines(reps: int, warm: bool, rng: np.random.Ge
     assert chances == pytest.approx(QutritQaoa(qutrits, warm_start=labels).probabilities(point), abs=1e-9)
     estimator = CompiledEstimator()
     for name in ("one-hot", "binary"):
-        encoding = max3cut_encoding(graph, name)  # type: ignore[arg-type]
+        encoding = max3cut_encoding(graph, name)
         circuit = max3cut_qaoa(encoding, reps, warm_start=labels)
         energy = estimator.run([(circuit, encoding.cost, point)]).result()[0].data.evs
         assert float(energy) == pytest.approx(-expected, abs=1e-9)

@@ -109,7 +109,8 @@ class Slow:
 
 
 def test_dask_with_a_worker_killed_mid_run(tmp_path: Path) -> None:
-    distributed = pytest.importorskip("distributed")
+    import distributed
+
     expected = signature(list(run_chunks(arcs_task(), range(8))))
     killed: list[int] = []
 
@@ -124,7 +125,8 @@ def test_dask_with_a_worker_killed_mid_run(tmp_path: Path) -> None:
                 return
             time.sleep(0.02)
 
-    with distributed.LocalCluster(
+    cluster_type: Any = distributed.LocalCluster
+    with cluster_type(
         n_workers=2, threads_per_worker=1, processes=True, dashboard_address=None, silence_logs=50
     ) as cluster:
         watcher = threading.Thread(target=kill_one)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
+from typing import Any
 
 import networkx as nx
 import numpy as np
@@ -14,7 +15,7 @@ from qalgs.max3cut import iter_cells, iter_max3cut, max3cut, upper_bound
 from qalgs.max3cut.generators import gnm, planar_union, planted, regular, sbm, torus
 from qalgs.max3cut.matrices import cut_form
 from qalgs.max3cut.problem import as_problem
-from qalgs.max3cut.result import Max3CutResult
+from qalgs.max3cut.result import Max3CutResult, Progress
 from qalgs.max3cut.sdp import solve_sdp
 from qalgs.max3cut.spectrum import spectrum
 from qalgs.max3cut.three_arc import three_arc
@@ -23,20 +24,20 @@ from qalgs.results import Status
 METHODS = ["auto", "rank1", "three-arc", "arcs", "circles", "vertices"]
 
 
-def recount(graph: nx.Graph, partition: dict[object, int]) -> float:
-    return sum(d.get("weight", 1) for u, v, d in graph.edges(data=True) if partition[u] != partition[v])
+def recount(graph: Any, partition: Any) -> float:
+    return float(sum(d.get("weight", 1) for u, v, d in graph.edges(data=True) if partition[u] != partition[v]))
 
 
-def optimum(graph: nx.Graph) -> float:
+def optimum(graph: Any) -> float:
     problem = as_problem(graph)
     labels = np.array(list(itertools.product(range(3), repeat=problem.n - 1)), dtype=np.int8)
     labels = np.concatenate([np.zeros((len(labels), 1), dtype=np.int8), labels], axis=1)
     return float(((labels[:, problem.rows] != labels[:, problem.cols]) * problem.weights).sum(axis=1).max())
 
 
-def weighted(seed: int, n: int, kind: str) -> nx.Graph:
+def weighted(seed: int, n: int, kind: str) -> Any:
     rng = np.random.default_rng(seed)
-    graph = nx.gnp_random_graph(n, 0.6, seed=seed)
+    graph: Any = nx.gnp_random_graph(n, 0.6, seed=seed)
     for u, v in graph.edges():
         draw = {
             "unit": 1,
@@ -50,7 +51,7 @@ def weighted(seed: int, n: int, kind: str) -> nx.Graph:
 
 @pytest.mark.parametrize("method", METHODS)
 @pytest.mark.parametrize("kind", ["unit", "signed", "real"])
-def test_cut_is_recounted_and_bounded(method: str, kind: str) -> None:
+def test_cut_is_recounted_and_bounded(method: Any, kind: str) -> None:
     graph = nx.relabel_nodes(weighted(3, 8, kind), {i: f"v{i}" for i in range(8)})
     rank = 1 if method == "rank1" else 2
     result = max3cut(graph, rank=rank, method=method, refine="1opt", seed=1)
@@ -96,7 +97,7 @@ def test_rank_bound_is_at_most_the_eigenvalue_bound() -> None:
         assert upper_bound(graph, "rank").raw <= upper_bound(graph, "eigen").raw + 1e-6
 
 
-def splits(graph: nx.Graph, factor: np.ndarray) -> float:
+def splits(graph: Any, factor: np.ndarray) -> float:
     """Best cut over all three-arc splits, by the definition."""
     problem = as_problem(graph)
     order = np.argsort(np.arctan2(factor[:, 1], factor[:, 0]), kind="stable")
@@ -142,14 +143,14 @@ def test_planted_partition_is_found_and_certified() -> None:
 
 
 @pytest.mark.parametrize("refine", ["1opt", "anneal", "tabu"])
-def test_refinement_only_improves(refine: str) -> None:
+def test_refinement_only_improves(refine: Any) -> None:
     graph = gnm(100, 500, seed=1)
     bare = max3cut(graph, method="three-arc", seed=0)
     better = max3cut(graph, method="three-arc", refine=refine, seed=0)
     assert better.cut > bare.cut
     assert better.evaluations["flips"] > 0
     problem = as_problem(graph)
-    for node, k in better.partition.items():
+    for node, k in enumerate(better.labels):
         moved = better.labels.copy()
         moved[node] = (k + 1) % 3
         assert problem.cut(moved) <= better.cut
@@ -182,7 +183,7 @@ def test_disconnected_graphs_are_solved_by_component() -> None:
     ],
 )
 @pytest.mark.parametrize("method", ["auto", "three-arc"])
-def test_trivial_instances(graph: nx.Graph, cut: int, method: str) -> None:
+def test_trivial_instances(graph: Any, cut: int, method: Any) -> None:
     result = max3cut(graph, method=method)
     assert result.cut == cut == result.upper_bound
     assert set(result.partition) == set(graph.nodes)
@@ -194,8 +195,8 @@ def test_same_seed_same_result_for_any_workers() -> None:
     for options in ({"method": "auto"}, {"method": "circles", "rank": 4, "circles": 32}, {"method": "arcs"}):
         if options["method"] == "arcs":
             graph = gnm(24, 100, seed=4)
-        one = max3cut(graph, seed=7, n_jobs=1, **options)  # type: ignore[arg-type]
-        two = max3cut(graph, seed=7, n_jobs=2, backend="threading", **options)  # type: ignore[arg-type]
+        one = max3cut(graph, seed=7, n_jobs=1, **options)
+        two = max3cut(graph, seed=7, n_jobs=2, backend="threading", **options)
         assert one.partition == two.partition
         assert [c.cut for c in one.candidates] == [c.cut for c in two.candidates]
         assert one.evaluations == two.evaluations
@@ -214,7 +215,7 @@ def test_iter_cells_streams_falling_distinct_candidates() -> None:
 
 def test_events_callback_and_budget() -> None:
     graph = planar_union(120, seed=1)
-    events = []
+    events: list[Progress] = []
     result = max3cut(graph, budget=0.6, seed=0, callback=events.append)
     assert result.times["total"] < 3
     assert tuple(events) == result.trace
@@ -270,17 +271,18 @@ def test_spectral_notices() -> None:
 
 def test_generators_have_the_advertised_shape() -> None:
     assert torus(100, 8, signed=True, seed=1).number_of_edges() == 1600
-    assert {w for _, _, w in torus(5, 4, signed=True, seed=1).edges(data="weight")} == {-1, 1}
+    assert set(nx.get_edge_attributes(torus(5, 4, signed=True, seed=1), "weight").values()) == {-1, 1}
     assert gnm(50, 300, seed=1).number_of_edges() == 300
     assert dict(regular(5, 20, seed=1).degree()) == dict.fromkeys(range(20), 5)
     assert 4 < 2 * planar_union(400, seed=2).number_of_edges() / 400 < 12
     blocks = sbm([20, 20], 0.9, 0.1, seed=1)
     assert nx.algorithms.community.modularity(blocks, [set(range(20)), set(range(20, 40))]) > 0.3
-    for build in (
+    builders: list[Any] = [
         lambda s: gnm(30, 60, seed=s),
         lambda s: planar_union(30, seed=s),
         lambda s: regular(3, 30, seed=s),
-    ):
+    ]
+    for build in builders:
         assert nx.utils.graphs_equal(build(4), build(4))
         assert not nx.utils.graphs_equal(build(4), build(5))
 

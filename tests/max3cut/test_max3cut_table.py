@@ -79,7 +79,7 @@ def test_cpsat_refuses_real_weights() -> None:
 
 
 def test_table_of_classical_methods_and_qaoa(tmp_path: Path) -> None:
-    graph = nx.Graph(weighted("unit"), name="small")
+    graph: Any = nx.Graph(weighted("unit"), name="small")
     table = compare([graph], ("auto", "three-arc", "greedy", "milp", "frieze-jerrum", "qaoa"), seeds=(0, 1))
     assert len(table.rows) == 4 * 2 + 2
     best = max(row.cut for row in table.rows)
