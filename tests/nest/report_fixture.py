@@ -38,10 +38,11 @@ def campaign(
     cycles: int = 6,
     evaluations: int = 40,
     device: str = "fake_brisbane",
+    stagger: int = 0,
 ) -> CampaignResult:
-    """Jobs of 4 and 6 qubits on free regions; energies fall exponentially with noise."""
+    """Jobs of 4 and 6 qubits on free regions, each ``stagger`` slots after the one before; energies fall."""
     rng = np.random.default_rng([seed, len(strategy)])
-    taken: list[set[int]] = [set() for _ in range(cycles)]
+    taken: list[set[int]] = [set() for _ in range(cycles + stagger * len(names))]
     jobs, loads = [], []
     on = chip(device)
     for j, name in enumerate(names):
@@ -50,10 +51,12 @@ def campaign(
         best, rows = pool.best().esp, []
         for c in range(cycles):
             target = best * (0.75 + 0.25 * min(1.0, 2 * c / cycles))
-            free = np.array([not taken[c] & set(map(int, m)) for m in pool.maps])
+            free = np.array([not taken[c + stagger * j] & set(map(int, m)) for m in pool.maps])
             layout = pool.nearest(target, free)
             rows.append((tuple(layout), target, layout.esp))
-            taken[c] |= {int(q) for q in np.flatnonzero((on.distance[list(layout)] <= 1).any(axis=0))}
+            taken[c + stagger * j] |= {
+                int(q) for q in np.flatnonzero((on.distance[list(layout)] <= 1).any(axis=0))
+            }
         steps = np.arange(cycles * evaluations)
         exact, baseline = -1.137 - j, -0.9 - j
         floor = exact + 0.1 + 0.02 * rng.normal()
@@ -62,7 +65,7 @@ def campaign(
         done = tuple(
             CycleResult(
                 cycle=c,
-                slot=c,
+                slot=c + stagger * j,
                 layout=layout,
                 target=target,
                 esp=esp,
@@ -103,7 +106,15 @@ def campaign(
             )
         )
         loads += [
-            Load(job=name, cycle=c, evaluations=evaluations, bases=5, shots=1024, duration=6e-6, qubits=width)
+            Load(
+                job=name,
+                cycle=c + stagger * j,
+                evaluations=evaluations,
+                bases=5,
+                shots=1024,
+                duration=6e-6,
+                qubits=width,
+            )
             for c in range(cycles)
         ]
     return CampaignResult(

@@ -103,6 +103,18 @@ def test_a_browser_draws_the_report_and_names_stay_names(tmp_path: Path) -> None
     assert all(labels)
 
 
+def test_staggered_jobs_are_drawn_slot_by_slot(tmp_path: Path) -> None:
+    result = campaign(stagger=2, cycles=3)
+    page = write_report(result, tmp_path / "report.html")
+    for slot in (1, 5, 7):
+        document = Text(dom(page, tmp_path / "profile", f"#cycle={slot}"))
+        assert f"slot {slot} of 7" in document.text["output"]
+        layouts = result.layouts(slot - 1)
+        (title,) = [a["aria-label"] for _, a in document.tags if f"slot {slot}:" in (a.get("aria-label") or "")]
+        held = sum(map(len, layouts.values()))
+        assert title == f"fake_brisbane, slot {slot}: {held} of 127 qubits held by {len(layouts)} jobs"
+
+
 def test_the_page_asks_for_nothing_from_outside() -> None:
     page = report(campaign())
     addresses = set(re.findall(r"https?://[^\"' )]+", page))
