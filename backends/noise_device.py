@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Hashable, Iterable
-from functools import cached_property
+from functools import cache, cached_property
 from typing import Any, Generic, TypeVar
 
 import numpy as np
 from qiskit import QuantumCircuit
-from qiskit.circuit import ControlFlowOp
+from qiskit.circuit import Barrier, ControlFlowOp, Delay, Measure, Reset
+from qiskit.circuit.library import UnitaryGate, get_standard_gate_name_mapping
 
 from qalgs.backends.noise import FloatArray, readout_flips
 from qalgs.backends.snapshot import DeviceSnapshot, Inflation
@@ -39,17 +40,37 @@ class Cache(OrderedDict[K, V], Generic[K, V]):
         return value
 
 
+class _Itself:
+    """A key that is equal only for the same object, which it keeps alive."""
+
+    __slots__ = ("thing",)
+
+    def __init__(self, thing: object) -> None:
+        self.thing = thing
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Itself) and other.thing is self.thing
+
+    def __hash__(self) -> int:
+        return id(self.thing)
+
+
+@cache
+def _plain_types() -> frozenset[type]:
+    """Operations that name and parameters determine; others hide an operator, a definition or a condition."""
+    gates = {type(gate) for gate in get_standard_gate_name_mapping().values()}
+    return frozenset(gates | {Measure, Reset, Barrier, UnitaryGate})
+
+
 def circuit_key(circuit: QuantumCircuit) -> Hashable:
     """Return a key that is equal for circuits with the same instructions on the same bits."""
     index = {bit: i for i, bit in enumerate(circuit.qubits)}
     clbits = {bit: i for i, bit in enumerate(circuit.clbits)}
     body = tuple(
         (
-            item.operation.name,
+            _operation_key(item.operation),
             tuple([index[q] for q in item.qubits]),
             tuple([clbits[c] for c in item.clbits]),
-            tuple([_hashable(p) for p in item.operation.params]),
-            getattr(item.operation, "unit", None) if item.operation.name == "delay" else None,
         )
         for item in circuit.data
     )
@@ -57,11 +78,17 @@ def circuit_key(circuit: QuantumCircuit) -> Hashable:
     return (circuit.num_qubits, registers, body)
 
 
+def _operation_key(operation: Any) -> Hashable:
+    if operation.base_class in _plain_types():
+        return (operation.name, tuple([_hashable(p) for p in operation.params]))
+    if isinstance(operation, Delay):
+        return (operation.name, _hashable(operation.duration), operation.unit)
+    return _Itself(operation)
+
+
 def _hashable(value: Any) -> Hashable:
     if isinstance(value, np.ndarray):
         return (value.shape, value.tobytes())
-    if isinstance(value, QuantumCircuit):
-        return circuit_key(value)
     try:
         hash(value)
     except TypeError:

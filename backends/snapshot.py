@@ -142,10 +142,6 @@ class DeviceSnapshot:
         error = self.gate_errors[name, tuple(qubits)]
         return error is not None and not error < 1
 
-    def has_physical_noise(self) -> bool:
-        """Whether any gate, readout or qubit carries a non-zero error."""
-        return any(self.gate_errors.values()) or any(self.readout_error) or any(self.t1) or any(self.t2)
-
     def check_layout(self, layout: Iterable[int], *, connected: bool = True) -> tuple[int, ...]:
         """Return ``layout`` as a tuple of ints after checking it.
 

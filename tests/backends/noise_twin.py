@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 from numpy.typing import NDArray
 from qiskit import QuantumCircuit
@@ -23,11 +21,6 @@ def embed(matrix: Complex, qubits: tuple[int, ...], n: int) -> Complex:
 def density_matrix(circuit: QuantumCircuit, snapshot: DeviceSnapshot) -> Complex:
     """Run a bound ISA circuit gate by gate: the unitary, then the Kraus operators of Aer's error."""
     n = circuit.num_qubits
-    errors = noise_model(snapshot).to_dict(serializable=False)["errors"]
-    table: dict[tuple[str, tuple[int, ...]], Any] = {}
-    for entry in errors:
-        if entry["type"] == "qerror":
-            table[entry["operations"][0], tuple(entry["gate_qubits"][0])] = entry
     local = noise_model(snapshot)._local_quantum_errors
     rho = np.zeros((2**n, 2**n), complex)
     rho[0, 0] = 1.0
@@ -37,7 +30,6 @@ def density_matrix(circuit: QuantumCircuit, snapshot: DeviceSnapshot) -> Complex
             continue
         u = embed(item.operation.to_matrix(), qubits, n)
         rho = u @ rho @ u.conj().T
-        assert ((item.operation.name, qubits) in table) == (qubits in local.get(item.operation.name, {}))
         error = local.get(item.operation.name, {}).get(qubits)
         if error is not None:
             kraus = [embed(k, qubits, n) for k in Kraus(error).data]

@@ -477,6 +477,20 @@ def test_a_changed_circuit_is_compiled_again(brisbane: DeviceSnapshot) -> None:
     assert value(estimator, circuit, "IZ") < -0.9
 
 
+def test_gates_that_hide_their_content_are_told_apart(brisbane: DeviceSnapshot) -> None:
+    from qiskit.circuit.library import PauliEvolutionGate
+
+    estimator = NoisyEstimator(brisbane, [0, 1])
+    found = []
+    for label in ("XI", "IX", "XI"):
+        circuit = QuantumCircuit(2)
+        circuit.append(PauliEvolutionGate(SparsePauliOp(label), np.pi / 2), [0, 1])
+        found.append([value(estimator, circuit, o) for o in ("IZ", "ZI")])
+    assert found[0] == found[2]
+    assert found[0][0] > 0.8 > -0.8 > found[0][1]
+    assert found[1][1] > 0.8 > -0.8 > found[1][0]
+
+
 @pytest.mark.parametrize(
     ("name", "layout", "text"),
     [
@@ -523,6 +537,17 @@ def test_bad_circuits_are_named(
     with pytest.raises(InvalidInputError, match=text) as caught:
         NoisyEstimator(brisbane, [0, 1, 2]).run([(circuit, observable, values)])
     assert "\n" not in str(caught.value)
+
+
+def test_unknown_gates_are_named(brisbane: DeviceSnapshot) -> None:
+    from qiskit.circuit import Gate
+
+    circuit = QuantumCircuit(2)
+    circuit.append(Gate("riddle", 2, []), [0, 1])
+    with pytest.raises(
+        InvalidInputError, match=r"transpiled to qubits \[0, 1\] of fake_brisbane: .*riddle"
+    ):
+        NoisyEstimator(brisbane, [0, 1]).run([(circuit, "ZZ")])
 
 
 def test_other_bad_arguments(brisbane: DeviceSnapshot) -> None:

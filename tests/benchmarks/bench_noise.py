@@ -31,6 +31,14 @@ def snapshot() -> DeviceSnapshot:
     return DeviceSnapshot.from_backend("fake_brisbane")
 
 
+@pytest.fixture(scope="module")
+def whole() -> Any:
+    """All of fake_brisbane in Aer."""
+    from qiskit_aer import AerSimulator
+
+    return AerSimulator.from_backend(load_backend("fake_brisbane"), method="density_matrix")
+
+
 def problem(n: int) -> tuple[QuantumCircuit, SparsePauliOp, np.ndarray]:
     """EfficientSU2 (three repetitions, linear) on an Ising chain."""
     circuit = efficient_su2(n, reps=3, entanglement="linear")
@@ -115,41 +123,39 @@ def test_shots_against_aer_shots(benchmark: Any, snapshot: DeviceSnapshot, n: in
     )
 
 
-def test_evaluation_against_the_plain_route(benchmark: Any, snapshot: DeviceSnapshot) -> None:
+def test_evaluation_against_the_plain_route(benchmark: Any, snapshot: DeviceSnapshot, whole: Any) -> None:
     """What a tutorial does: the whole device in Aer, transpiling to it for every evaluation."""
     from qiskit import transpile
-    from qiskit_aer import AerSimulator
 
     circuit, observable, values = problem(4)
-    simulator = AerSimulator.from_backend(load_backend("fake_brisbane"), method="density_matrix")
     ours = NoisyEstimator(snapshot, PATH[:4])
 
     def plain() -> float:
         bound = circuit.assign_parameters(values)
-        isa = transpile(bound, simulator, initial_layout=PATH[:4], seed_transpiler=0)
+        isa = transpile(bound, whole, initial_layout=PATH[:4], seed_transpiler=0)
         isa.save_expectation_value(observable, PATH[:4])
-        return float(simulator.run(isa, shots=1024).result().data(0)["expectation_value"])
+        return float(whole.run(isa, shots=1024).result().data(0)["expectation_value"])
 
     report(
         benchmark, lambda: ours.run([(circuit, observable, values)]).result(), plain, 3, "4 qubits, plain route"
     )
 
 
-def test_evaluation_in_a_batch_against_the_plain_route(benchmark: Any, snapshot: DeviceSnapshot) -> None:
+def test_evaluation_in_a_batch_against_the_plain_route(
+    benchmark: Any, snapshot: DeviceSnapshot, whole: Any
+) -> None:
     """The same per evaluation, where ours come in batches of 100 parameter sets."""
     from qiskit import transpile
-    from qiskit_aer import AerSimulator
 
     circuit, observable, values = problem(4)
-    simulator = AerSimulator.from_backend(load_backend("fake_brisbane"), method="density_matrix")
     ours = NoisyEstimator(snapshot, PATH[:4])
     batch = np.tile(values, (100, 1))
 
     def plain() -> None:
         bound = circuit.assign_parameters(values)
-        isa = transpile(bound, simulator, initial_layout=PATH[:4], seed_transpiler=0)
+        isa = transpile(bound, whole, initial_layout=PATH[:4], seed_transpiler=0)
         isa.save_expectation_value(observable, PATH[:4])
-        simulator.run(isa, shots=1024).result()
+        whole.run(isa, shots=1024).result()
 
     def many() -> None:
         ours.run([(circuit, observable, batch)]).result()
@@ -171,7 +177,7 @@ def test_gradient_sweep_against_parameter_shift(benchmark: Any, snapshot: Device
     )
 
 
-@pytest.mark.parametrize("name", ["fake_brisbane", "fake_torino", "fake_nighthawk"])
+@pytest.mark.parametrize("name", ["fake_prague"] if FAST else ["fake_brisbane", "fake_torino", "fake_nighthawk"])
 def test_building_the_compact_noise_model(benchmark: Any, name: str) -> None:
     from qiskit_aer.noise import NoiseModel
 
