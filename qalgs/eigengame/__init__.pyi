@@ -14,6 +14,8 @@ from .functions import hotelling as hotelling
 from .functions import ssvqe as ssvqe
 from .functions import vqd as vqd
 from .functions import window_states as window_states
+from .players import PlayerJob as PlayerJob
+from .players import PlayerRounds as PlayerRounds
 from .result import ExcitedStatesResult as ExcitedStatesResult
 from .scanning import ScanPoint as ScanPoint
 from .scanning import ScanResult as ScanResult
@@ -27,6 +29,8 @@ __all__ = [
     "Finished",
     "LevelFound",
     "Note",
+    "PlayerJob",
+    "PlayerRounds",
     "Progress",
     "RoundDone",
     "ScanPoint",

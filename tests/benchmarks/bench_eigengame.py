@@ -3,8 +3,8 @@
     python -m tests.benchmarks.table tests/benchmarks/bench_eigengame.py
 
 Every row is one run with the same ansatz, starting points and optimiser, to 1.6 mHa on all four states (checked;
-the error of the sampled peer is only recorded). qiskit-algorithms optimises without gradients on overlaps of 10 000
-shots, since its fidelities need a sampler; the PennyLane VQD is written as in its demos: Adam, backpropagated
+the error of the sampled peer is only recorded). qiskit-algorithms optimises without gradients on overlaps of
+10 000 shots, since its fidelities need a sampler; the PennyLane VQD is that of its demos: Adam, backpropagated
 states, overlaps by the adjoint circuit. SciPy's COBYLA costs more per step than our evaluation, so that row
 compares little else; Nelder-Mead is cheap.
 ``QALGS_FAST=1`` runs a few evaluations of each.
