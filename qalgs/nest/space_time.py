@@ -39,7 +39,7 @@ POLISH_SIZE = 20_000
 
 @dataclass(frozen=True, kw_only=True)
 class FewestSeconds:
-    """As few slots, hence device-seconds, as possible, with every last cycle at ``fidelity`` times the best ESP.
+    """As few slots as possible, then as few device-seconds, with every last cycle at ``fidelity`` of the best ESP.
 
     Attributes:
         fidelity: The fraction f of a job's best solo ESP.
@@ -117,8 +117,9 @@ def plan(
         cost: What an evaluation takes and costs.
         catalogues: Ready catalogues by job name.
         rounds: Most constructions of the greedy search; 60 for small batches, fewer for large ones by default.
-        time_limit: Seconds after which the search stops with what it has; 6 for the greedy planner, 60 for the
-            exact one by default. Where the rounds end the search, the plan depends on the seed alone.
+        time_limit: Seconds after which the search stops with what it has; by default 60 for the exact planner, and
+            for the greedy one 4 for large batches and 60 for small ones, whose rounds end long before. Where the
+            rounds end the search, the plan depends on the seed alone.
         polish: Effort (CP-SAT's deterministic time, about seconds) that the greedy planner may spend on each of at
             most four questions for fewer slots or a better bound, on small batches whose gap is open; 0 leaves the
             greedy plan as it is.
@@ -148,6 +149,7 @@ def plan(
     requests = as_requests(
         jobs, snapshot, schedule=schedule if schedule is not None else Linear(), catalogues=catalogues, **options
     )
+    spending = cost or CostModel()
     search = _Search(
         requests=tuple(requests),
         chip=chip,
@@ -155,11 +157,11 @@ def plan(
         planner=planner,
         jumps=jumps,
         rounds=_rounds(requests) if rounds is None else rounds,
-        time_limit=time_limit if time_limit is not None else (60.0 if planner == "cpsat" else 6.0),
+        time_limit=time_limit if time_limit is not None else _seconds(requests, planner),
         polish=polish,
+        seconds=tuple(spending.serial_seconds([r]) / r.cycles for r in requests),
         seed=root_seed(seed),
     )
-    spending = cost or CostModel()
     if isinstance(goal, FewestSeconds):
         problem, slots, bound, status = search.solve(goal.fidelity)
     else:
@@ -189,6 +191,7 @@ class _Search:
     rounds: int
     time_limit: float
     polish: float
+    seconds: tuple[float, ...]
     seed: int
 
     def solve(self, fidelity: float, *, at_most: int | None = None) -> tuple[Problem, Slots, Bound, Status]:
@@ -198,14 +201,14 @@ class _Search:
         bound = capacity_bound(problem, seed=self.seed)
         if self.planner == "stagger":
             return problem, stagger(problem), bound, Status.BUDGET
-        share = min(6.0, self.time_limit)
         enough = max(bound.slots, at_most or 0)
         found = greedy_slots(
             problem,
             at_least=enough,
             rounds=self.rounds,
-            time_limit=share,
+            time_limit=self.time_limit,
             walk_only=not self.jumps,
+            seconds=self.seconds,
             seed=self.seed,
         )
         small = sum(len(k.rows) for k in problem.kinds) * len(found) <= POLISH_SIZE and self.jumps
@@ -228,8 +231,13 @@ class _Search:
         return problem, found, bound, status
 
 
+def _seconds(requests: Sequence[Request], planner: Planner) -> float:
+    large = sum(r.cycles for r in requests) > 200
+    return 4.0 if large and planner != "cpsat" else 60.0
+
+
 def _rounds(requests: Sequence[Request]) -> int:
-    return max(12, min(60, 9000 // sum(r.cycles for r in requests)))
+    return max(10, min(60, 6000 // sum(r.cycles for r in requests)))
 
 
 def _objective(objective: Objective | str | None, fidelity: float | None) -> Objective:

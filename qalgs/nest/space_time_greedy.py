@@ -8,6 +8,7 @@ dearer, and the plan is made again: a multiplicative-weights search whose every 
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -21,6 +22,10 @@ from .space_time_model import Kind, Problem
 
 Slots = list[list[tuple[int, int, int]]]
 """Per slot, the (job, cycle, region) that run; the region indexes the kind's list."""
+
+
+LOOK_ON = 15
+"""Rounds after which a plan that meets the bound is good enough."""
 
 
 @dataclass(slots=True)
@@ -178,6 +183,7 @@ def greedy_slots(
     rounds: int = 400,
     time_limit: float = 6.0,
     walk_only: bool = False,
+    seconds: Sequence[float] | None = None,
     seed: int = 0,
 ) -> Slots:
     """Return the shortest plan that the search finds.
@@ -188,6 +194,9 @@ def greedy_slots(
         rounds: Most constructions.
         time_limit: Seconds after which no further round starts.
         walk_only: Whether consecutive cycles must share all but one qubit.
+        seconds: Machine time of one cycle by job. A slot lasts as long as its longest job; among plans of equally
+            many slots the search prefers the one that puts long jobs together, and so it looks on for a while
+            after the bound is met.
         seed: Seed of the variations.
 
     Raises:
@@ -213,6 +222,8 @@ def greedy_slots(
     prices = _first_prices(problem)
     touch = [kind.touch.astype(np.float32) for kind in problem.kinds]
     clash = [[np.asarray(a @ b.T > 0.5) for b in touch] for a in touch]
+    weights = np.ones(len(problem.requests)) if seconds is None else np.asarray(seconds, dtype=float)
+    even = bool(np.ptp(weights) <= 0.02 * weights.max())
     best: Slots | None = None
     started = time.monotonic()
     ceiling = sum(problem.kinds[k].cycles for k in problem.kind_of)
@@ -225,16 +236,16 @@ def greedy_slots(
             rule=step if step < 4 else (4 if step % 4 else step // 4 % 4),
             reachable=reachable,
             near=near,
-            cap=ceiling if best is None else len(best) - 1,
+            cap=ceiling if best is None else len(best) - (1 if even else 0),
             touch=touch,
             clash=clash,
             dense=step % 8 >= 4,
             backward=not walk_only and step % 3 == 2,
         )
         slots = construction.run()
-        if slots is not None and (best is None or len(slots) < len(best)):
+        if slots is not None and (best is None or _worth(slots, weights) < _worth(best, weights)):
             best = slots
-        if best is not None and len(best) <= at_least:
+        if best is not None and len(best) <= at_least and (even or step >= LOOK_ON):
             break
         if time.monotonic() - started > time_limit and best is not None:
             break
@@ -248,6 +259,11 @@ def greedy_slots(
             f"jobs {names} found no plan on {problem.chip.name}; allow jumps or lower the fidelity"
         )
     return best
+
+
+def _worth(slots: Slots, weights: Floats) -> tuple[int, float]:
+    """Slots first, then machine time."""
+    return len(slots), sum(max(weights[j] for j, _, _ in running) for running in slots)
 
 
 def stagger(problem: Problem) -> Slots:

@@ -22,6 +22,7 @@ from .regions import balls, distinct, touches
 from .requests import Request
 
 SLACK = 1e-9
+MANY_REGIONS = 1500
 
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
@@ -156,7 +157,7 @@ class Bound:
     cuts: tuple[Cut, ...] = field(default=(), repr=False)
 
 
-def capacity_bound(problem: Problem, *, time_limit: float = 1.0, seed: int = 0) -> Bound:
+def capacity_bound(problem: Problem, *, time_limit: float = 0.5, seed: int = 0) -> Bound:
     """Return the bound that the chip's room imposes.
 
     Take one floor of every kind. In one slot the chip holds at most ``cap`` cycles (weighted by w) that need at
@@ -170,7 +171,11 @@ def capacity_bound(problem: Problem, *, time_limit: float = 1.0, seed: int = 0) 
     sizes = [k.catalogue.num_qubits for k in problem.kinds]
     seen = set()
     cuts = []
-    for level in range(longest.cycles - 1, -1, -1):
+    levels: Sequence[int] = range(longest.cycles - 1, -1, -1)
+    if sum(len(k.rows) for k in problem.kinds) > MANY_REGIONS:
+        # On large chips with many kinds of jobs the first, the middle and the last floor tell nearly as much.
+        levels = sorted({0, longest.cycles // 2, longest.cycles - 1}, reverse=True)
+    for level in levels:
         floors = tuple(_level(k, level / max(1, longest.cycles - 1)) for k in problem.kinds)
         if floors in seen:
             continue
@@ -216,9 +221,9 @@ def _bound(problem: Problem, cut: Cut) -> Bound:
         "job-cycles" if {weights[k] for k in used} == {1} else f"job-cycles weighted {[weights[k] for k in used]}"
     )
     ratio = floors[used[0]] / problem.requests[problem.kinds[used[0]].jobs[0]].best
-    after = f", and {lead} cycles of a job are not among them" if lead else ""
+    after = f"; {lead} cycles of each job come before or after" if lead else ""
     reason = (
-        f"{work} {unit} of {names}-qubit jobs need an ESP of at least {ratio:.3f} of the best, and the chip holds "
+        f"{work} {unit} of {names}-qubit jobs need an ESP of at least {ratio:.3f} of the best; the chip holds "
         f"{cap} at once{after}"
     )
     return Bound(slots=slots, reason=reason)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import itertools
 import math
 from typing import Any
@@ -132,6 +133,7 @@ def test_exact_planner_equals_exhaustive_search() -> None:
     ]
     hops = Chip.of(manila).distance
 
+    @functools.cache
     def fits(cycles: tuple[int, ...]) -> bool:
         pools = [[m for m, e in maps if e >= floors[c] - 1e-9] for c in cycles]
         return any(
@@ -264,3 +266,17 @@ def test_more_refusals(guadalupe: DeviceSnapshot) -> None:
     made = plan({"a": line(3)}, guadalupe)
     with pytest.raises(InvalidInputError, match="one of the plan's 1 jobs"):
         made.of("b")
+
+
+def test_long_jobs_are_put_together(guadalupe: DeviceSnapshot) -> None:
+    """Two long and two short jobs, two at a time: long with long costs 2 L + 2 S, mixed costs 4 L."""
+
+    class Job:
+        def __init__(self, name: str, evaluations: int) -> None:
+            self.name, self.circuit, self.evaluations = name, line(5), evaluations
+
+    jobs = [Job("long0", 100), Job("short0", 10), Job("long1", 100), Job("short1", 10)]
+    made = plan(jobs, guadalupe, schedule=Linear(2), fidelity=0.8)
+    assert made.slots == made.bound == 4
+    shares = [{a.job[:4] for a in made.at(s).values()} for s in range(4)]
+    assert sorted(map(len, shares)) == [1, 1, 1, 1]
