@@ -12,7 +12,7 @@ from qalgs.backends.auto_table import SECONDS
 
 @pytest.mark.parametrize("engine", ["aer", "lightning"])
 @pytest.mark.parametrize("sector", [None, np.array([0, 1, 3])])
-def test_engines_agree(engine: str, sector: np.ndarray | None, rng: np.random.Generator) -> None:  # type: ignore[type-arg]
+def test_engines_agree(engine: str, sector: np.ndarray | None, rng: np.random.Generator) -> None:
     for _ in range(2):
         circuit = random_circuit(rng, 2, 12, free=True)
         operator = random_observable(rng, 2)

@@ -106,7 +106,8 @@ def test_one_parameter_and_none(rng: np.random.Generator) -> None:
     assert np.allclose(EXACT.run([(circuit, "Z", grid)]).result()[0].data.evs, np.cos(grid), atol=1e-14)
     assert np.allclose(EXACT.run([(circuit, "Z", [0.3])]).result()[0].data.evs, np.cos(0.3), atol=1e-14)
     bound = circuit.assign_parameters([0.3])
-    for pub in ((bound, "Z"), (bound, "Z", []), (bound, "Z", None)):
+    pubs: list[tuple[object, ...]] = [(bound, "Z"), (bound, "Z", []), (bound, "Z", None)]
+    for pub in pubs:
         assert np.isclose(EXACT.run([pub]).result()[0].data.evs, np.cos(0.3), atol=1e-14)
     values, gradients = EXACT.gradient(bound, SparsePauliOp("Z"), [])
     assert np.isclose(values, np.cos(0.3))
@@ -151,11 +152,11 @@ def test_no_two_pubs_or_calls_share_noise() -> None:
     circuit = QuantumCircuit(1)
     circuit.h(0)
     for options in ({"default_precision": 0.1}, {"default_shots": 1001}):
-        estimator = CompiledEstimator(seed=3, **options)  # type: ignore[arg-type]
+        estimator = CompiledEstimator(seed=3, **options)
         first = [r.data.evs for r in estimator.run([(circuit, "Z"), (circuit, "Z")]).result()]
         second = [r.data.evs for r in estimator.run([(circuit, "Z"), (circuit, "Z")]).result()]
         assert len({float(x) for x in first + second}) == 4
-        again = CompiledEstimator(seed=3, **options)  # type: ignore[arg-type]
+        again = CompiledEstimator(seed=3, **options)
         assert [r.data.evs for r in again.run([(circuit, "Z"), (circuit, "Z")]).result()] == first
 
 
@@ -259,7 +260,7 @@ def test_refusals_of_instructions_and_arguments() -> None:
     with pytest.raises(ValueError, match="observable must be Hermitian"):
         EXACT.run([(bell, SparsePauliOp(["ZZ"], [1j]))])
     with pytest.raises(ValueError, match="pubs must be a list of estimator PUBs"):
-        EXACT.run((bell, "ZZ"))  # type: ignore[arg-type]
+        EXACT.run((bell, "ZZ"))
     with pytest.raises(ValueError, match="precision must be a non-negative number, got -1"):
         EXACT.run([(bell, "ZZ")], precision=-1)
     with pytest.raises(ValueError, match="default_shots must be a positive integer, got 0"):
@@ -269,7 +270,7 @@ def test_refusals_of_instructions_and_arguments() -> None:
     with pytest.raises(ValueError, match="sector must hold basis state indices between 0 and 3"):
         CompiledEstimator(sector=[4], engine="compiled").run([(bell, "ZZ")])
     with pytest.raises(TypeError, match="circuit must be a qiskit QuantumCircuit, got str"):
-        compile_circuit("h 0")  # type: ignore[arg-type]
+        compile_circuit("h 0")
     with pytest.raises(ValueError, match=r"circuit\.num_qubits must be at most 28"):
         compile_circuit(QuantumCircuit(40))
 

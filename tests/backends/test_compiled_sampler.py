@@ -91,4 +91,4 @@ def test_refusals() -> None:
     with pytest.raises(ValueError, match="shots must be a positive integer, got 0"):
         sampler.run([registers()], shots=0)
     with pytest.raises(ValueError, match="pubs must be a list of sampler PUBs"):
-        sampler.run(registers())  # type: ignore[arg-type]
+        sampler.run(registers())

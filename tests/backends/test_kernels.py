@@ -17,7 +17,7 @@ SIZES = [1, 2, 3, 4, 7]
 
 def random_state(rng: np.random.Generator, n: int) -> Complexes:
     state = rng.normal(size=1 << n) + 1j * rng.normal(size=1 << n)
-    return state / np.linalg.norm(state)
+    return np.asarray(state / np.linalg.norm(state))
 
 
 def parts(state: Complexes) -> tuple[Floats, Floats]:

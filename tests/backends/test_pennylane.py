@@ -39,11 +39,11 @@ def test_round_trip_of_random_circuits(num_qubits: int, rng: np.random.Generator
         values = rng.normal(size=circuit.num_parameters) * 0.6
         template = to_pennylane(circuit)
 
-        @qml.qnode(qml.device("default.qubit", wires=num_qubits))
-        def state(values: npt.NDArray[np.float64]) -> object:
+        def function(values: npt.NDArray[np.float64]) -> object:
             template(values)  # noqa: B023
             return qml.state()
 
+        state = qml.QNode(function, qml.device("default.qubit", wires=num_qubits))
         expected = compile_circuit(circuit).states(values)[0]
         assert np.abs(reversed_bits(np.asarray(state(values))) - expected).max() < 1e-10
         back = from_pennylane(state, values)
@@ -64,15 +64,15 @@ def test_operations_that_only_pennylane_has() -> None:
         qml.QubitUnitary(qml.matrix(qml.IsingXY(0.3, wires=[0, 1])), wires=[2, 0])
         qml.GlobalPhase(0.2)
 
-    @qml.qnode(qml.device("default.qubit", wires=3))
-    def state() -> object:
+    def whole() -> object:
         function(0.6)
         return qml.state()
 
+    state = qml.QNode(whole, qml.device("default.qubit", wires=3))
     expected = reversed_bits(np.asarray(state()))
     for source, args in ((state, ()), (function, (0.6,)), (qml.tape.make_qscript(function)(0.6), ())):
         circuit = from_pennylane(source, *args)
-        assert np.abs(compile_circuit(circuit).states([])[0] - expected).max() < 1e-10  # type: ignore[arg-type]
+        assert np.abs(compile_circuit(circuit).states([])[0] - expected).max() < 1e-10
     symbolic = from_pennylane(function, Parameter("x"))
     assert isinstance(symbolic, QuantumCircuit)
     assert np.abs(compile_circuit(symbolic).states([0.6])[0] - expected).max() < 1e-10
@@ -87,7 +87,7 @@ def test_state_preparation_and_wire_order() -> None:
     # |b a> = |01> with 0.6 and |11> with 0.8; then c copies a
     expected = np.zeros(8)
     expected[0b101], expected[0b111] = 0.6, 0.8
-    assert np.allclose(compile_circuit(circuit).states([])[0], expected, atol=1e-12)  # type: ignore[arg-type]
+    assert np.allclose(compile_circuit(circuit).states([])[0], expected, atol=1e-12)
     with pytest.raises(ValueError, match="wires must contain every wire in use, 'c' is missing"):
         from_pennylane(function, wires=["a", "b"])
 
@@ -98,14 +98,14 @@ def test_templates_take_mappings_and_wires() -> None:
     circuit.rx(x * y, 0)
     circuit.cx(0, 1)
     template = to_pennylane(circuit, wires=["left", "right"])
-    tape = qml.tape.make_qscript(template)({x: 0.2, "y": 3.0})  # type: ignore[arg-type]
+    tape = qml.tape.make_qscript(template)({x: 0.2, "y": 3.0})
     assert [(op.name, list(op.wires)) for op in tape.operations] == [
         ("RX", ["left"]),
         ("CNOT", ["left", "right"]),
     ]
     assert np.isclose(tape.operations[0].parameters[0], 0.6)
     with pytest.raises(ValueError, match="values must be 2 numbers, one per parameter, got 1"):
-        template([0.1])  # type: ignore[operator]
+        template([0.1])
 
 
 def test_observables_both_ways(rng: np.random.Generator) -> None:
@@ -156,7 +156,7 @@ def test_shots_on_a_device() -> None:
 
 def test_refusals() -> None:
     with pytest.raises(ValueError, match="source must be a QNode, quantum function, tape or operator, got 'int'"):
-        from_pennylane(3)  # type: ignore[arg-type]
+        from_pennylane(3)
 
     def measured() -> None:
         qml.Hadamard(0)

@@ -11,6 +11,7 @@ import os
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from functools import partial
 
 for _name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
     os.environ.setdefault(_name, "1")
@@ -87,8 +88,7 @@ class Task:
         terms = [qml.Z(k) @ qml.Z(k + 1) for k in range(self.n - 1)] + [qml.X(k) for k in range(self.n)]
         hamiltonian = qml.Hamiltonian([1.0] * (self.n - 1) + [0.5] * self.n, terms)
 
-        @qml.qnode(qml.device("lightning.qubit", wires=self.n), diff_method="adjoint")
-        def energy(x: Floats) -> object:
+        def circuit(x: Floats) -> object:
             for gate, k in self.gates():
                 if gate == "cx":
                     qml.CNOT([k, k + 1])
@@ -96,6 +96,7 @@ class Task:
                     (qml.RY if gate == "ry" else qml.RZ)(x[k], self.qubit(k))
             return qml.expval(hamiltonian)
 
+        energy = qml.QNode(circuit, qml.device("lightning.qubit", wires=self.n), diff_method="adjoint")
         point, gradient = pnp.array(self.values, requires_grad=True), qml.grad(energy)
         return lambda: np.asarray(gradient(point))
 
@@ -125,17 +126,21 @@ class Task:
         return calls
 
     def energies(self) -> dict[str, Callable[[], Floats]]:
-        from qiskit.primitives import StatevectorEstimator
+        from qiskit.primitives import BaseEstimatorV2, StatevectorEstimator
         from qiskit_aer.primitives import EstimatorV2
 
         pub = (self.circuit, self.observable, self.values)
         options = {"backend_options": {"method": "statevector", "max_parallel_threads": 1}}
-        engines = {
+        engines: dict[str, BaseEstimatorV2] = {
             "qalgs": CompiledEstimator(engine="auto"),
             "StatevectorEstimator": StatevectorEstimator(),
             "Aer EstimatorV2": EstimatorV2(options=options),
         }
-        return {name: lambda e=engine: e.run([pub]).result()[0].data.evs for name, engine in engines.items()}
+
+        def call(engine: BaseEstimatorV2) -> Floats:
+            return np.asarray(engine.run([pub]).result()[0].data.evs)
+
+        return {name: partial(call, engine) for name, engine in engines.items()}
 
 
 def paired(calls: dict[str, Callable[[], Floats]], budget: float) -> dict[str, float]:
@@ -194,7 +199,8 @@ def run(benchmark: BenchmarkFixture, work: str, n: int) -> None:
     for peer, seconds in times.items():
         benchmark.extra_info[peer] = seconds
     _LINES.extend(report(work, n, times))
-    benchmark.pedantic(calls["qalgs"], rounds=1 if smoke else 20, iterations=1, warmup_rounds=1)
+    pedantic: Callable[..., object] = benchmark.pedantic
+    pedantic(calls["qalgs"], rounds=1 if smoke else 20, iterations=1, warmup_rounds=1)
 
 
 @pytest.mark.parametrize("n", GRADIENT_SIZES)
