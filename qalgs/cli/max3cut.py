@@ -20,6 +20,10 @@ Rank = Annotated[int, typer.Option(min=1, help="Rank of the factor.")]
 Matrix = Annotated[str, typer.Option(help="Diagonal: laplacian, adjacency or corrected.")]
 Bound = Annotated[str, typer.Option(help="Upper bound: trivial, eigen, rank or sdp.")]
 SeedOption = Annotated[int, typer.Option(min=0, help="Root seed.")]
+METHODS = (
+    "Repeatable: auto, three-arc, three-arc+1opt, circles, circles+1opt, anneal, tabu, greedy, dsatur, "
+    "frieze-jerrum, cp-sat, milp, dwave, qaoa, qaoa-warm, qaoa-noisy."
+)
 Json = Annotated[bool, typer.Option("--json", help="Print JSON to stdout.")]
 
 
@@ -118,10 +122,14 @@ def bound(
 @max3cut_app.command()
 def bench(
     graphs: Graphs,
-    method: Annotated[list[str] | None, typer.Option("--method", "-m", help="Repeatable; see the README.")] = None,
+    method: Annotated[list[str] | None, typer.Option("--method", "-m", help=METHODS)] = None,
     seeds: Annotated[int, typer.Option(min=1, help="Number of seeds, from 0.")] = 1,
     budget: Annotated[float | None, typer.Option(help="Wall seconds a run.")] = None,
     bound: Bound = "rank",
+    reps: Annotated[int, typer.Option(min=1, help="QAOA layers.")] = 1,
+    shots: Annotated[int, typer.Option(min=1, help="QAOA samples, and uniform guesses beside them.")] = 1024,
+    encoding: Annotated[str, typer.Option(help="QAOA encoding.")] = "qutrit",
+    device: Annotated[str, typer.Option(help="Device whose noise qaoa-noisy runs under.")] = "fake_torino",
     out: Annotated[Path | None, typer.Option(help="Write the table to .csv, .json or .md.")] = None,
     json_: Json = False,
 ) -> None:
@@ -133,10 +141,35 @@ def bench(
     if out is not None:
         check_writable(out.parent)
     table = compare(
-        graphs, tuple(method or CLASSICAL), seeds=range(seeds), budget=budget, bound=bound,  # type: ignore[arg-type]
+        graphs,
+        tuple(method or CLASSICAL),  # type: ignore[arg-type]
+        seeds=range(seeds),
+        budget=budget,
+        bound=bound,
+        reps=reps,
+        samples=shots,
+        encoding=encoding,
+        device=device,
         callback=lambda row: typer.echo(f"{row.instance} {row.method} seed {row.seed}: cut {row.cut}", err=True),
-    )  # fmt: skip
+    )
     _emit(table, out, json_)
+
+
+@max3cut_app.command()
+def verify(graphs: Graphs) -> None:
+    """Check files against the recorded fingerprints of the G-set instances of their names."""
+    from qalgs.errors import InvalidInputError
+    from qalgs.max3cut import verify_gset
+
+    wrong = []
+    for path in graphs:
+        found = verify_gset(path)
+        words = {True: "verified", False: "DIFFERS from the G-set instance", None: "no fingerprint on record"}
+        typer.echo(f"{found.name:<12} {words[found.verified]}")
+        if found.verified is False:
+            wrong.append(found.name)
+    if wrong:
+        raise InvalidInputError(f"{', '.join(wrong)}: not the G-set instance of that name; fetch the file again")
 
 
 @max3cut_app.command()

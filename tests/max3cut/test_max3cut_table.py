@@ -102,6 +102,19 @@ def test_table_of_classical_methods_and_qaoa(tmp_path: Path) -> None:
         ResultsTable(table.rows + table.rows[:1])
 
 
+def test_noisy_and_warm_rows_stand_beside_exact_ones() -> None:
+    graph: Any = nx.path_graph(3)
+    table = compare(
+        [graph], ("qaoa", "qaoa-warm", "qaoa-noisy"), samples=200, encoding="binary", device="fake_jakarta"
+    )
+    exact, warm, noisy = table.rows
+    assert exact.cut == warm.cut == noisy.cut == 2
+    assert noisy.expected_cut is not None
+    assert exact.expected_cut is not None
+    assert noisy.expected_cut < exact.expected_cut
+    assert all(row.uniform_best is not None for row in table.rows)
+
+
 def test_rows_refuse_contradictions() -> None:
     good: dict[str, Any] = {
         "instance": "x", "method": "auto", "seed": 0, "n": 3, "m": 3, "total_weight": 3,
@@ -173,6 +186,14 @@ def test_cli_bound_and_bench(tmp_path: Path, capsys: pytest.CaptureFixture[str])
     assert main(["max3cut", "bench", path, "-m", "auto", "-m", "greedy", "--out", str(tmp_path / "t.csv")]) == 0
     assert "| R | auto | 0 |" in capsys.readouterr().out
     assert len((tmp_path / "t.csv").read_text().splitlines()) == 3
+
+
+def test_cli_verify(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    good, bad = write_gset(torus(50, 60), tmp_path / "G48.txt"), write_gset(torus(5, 6), tmp_path / "G49.txt")
+    assert main(["max3cut", "verify", str(good)]) == 0
+    assert "verified" in capsys.readouterr().out
+    assert main(["max3cut", "verify", str(good), str(bad)]) == 2
+    assert "G49: not the G-set instance" in capsys.readouterr().err
 
 
 def test_cli_qaoa(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
