@@ -1,14 +1,14 @@
 from .compiled_estimator import CompiledEstimator as CompiledEstimator
 from .compiled_sampler import CompiledSampler as CompiledSampler
-from .compiler import compile_circuit as compile_circuit
 from .compiler import Program as Program
+from .compiler import compile_circuit as compile_circuit
 from .devices import fake_names as fake_names
 from .devices import load_backend as load_backend
 from .lightcone import light_cone as light_cone
 from .noisy import NoisyEstimator as NoisyEstimator
 from .noisy_sampler import NoisySampler as NoisySampler
-from .observables import compile_observable as compile_observable
 from .observables import CompiledObservable as CompiledObservable
+from .observables import compile_observable as compile_observable
 from .pennylane_bridge import from_pennylane as from_pennylane
 from .pennylane_bridge import observable_from_pennylane as observable_from_pennylane
 from .pennylane_bridge import observable_to_pennylane as observable_to_pennylane

@@ -15,6 +15,10 @@ from .hamiltonians import heisenberg as heisenberg
 from .hamiltonians import max_cut as max_cut
 from .hamiltonians import tfim as tfim
 from .hamiltonians import xxz as xxz
+from .max3cut_encodings import Max3CutEncoding as Max3CutEncoding
+from .max3cut_encodings import max3cut_encoding as max3cut_encoding
+from .max3cut_qaoa import max3cut_qaoa as max3cut_qaoa
+from .max3cut_qaoa import pennylane_qaoa as pennylane_qaoa
 from .molecules import Molecule as Molecule
 from .molecules import molecule as molecule
 from .oracles import count_queries as count_queries
@@ -31,11 +35,6 @@ from .sectors import find_sector as find_sector
 from .state_preparation import PreparationTemplate as PreparationTemplate
 from .state_preparation import preparation_template as preparation_template
 from .state_preparation import prepare_state as prepare_state
-
-from .max3cut_encodings import Max3CutEncoding as Max3CutEncoding
-from .max3cut_encodings import max3cut_encoding as max3cut_encoding
-from .max3cut_qaoa import max3cut_qaoa as max3cut_qaoa
-from .max3cut_qaoa import pennylane_qaoa as pennylane_qaoa
 
 __all__ = [
     "Max3CutEncoding",

@@ -80,5 +80,7 @@ assert cold.eta is None
 
 # %%
 shallow = ProximalPoint(inner, eta=0.3 * plate.kappa, form="residual", steps=40).solve(plate, epsilon=1e-2)
-print(f"degree {shallow.max_degree} instead of {alone.max_degree}; {shallow.queries_A} queries instead of {alone.queries_A}")
+print(
+    f"degree {shallow.max_degree} instead of {alone.max_degree}; {shallow.queries_A} queries instead of {alone.queries_A}"
+)
 assert shallow.max_degree < alone.max_degree
