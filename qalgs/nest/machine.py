@@ -72,6 +72,7 @@ class MergedExecutor(Executor):
         self._submission = Submission(retry=retry, clock=clock, finder=self._device.finder, faults=faults)
         self._level = optimization_level
         self._placed: dict[tuple[Any, ...], tuple[Any, Placed]] = {}
+        self._circuits: dict[Any, Any] = {}
 
     @property
     def kind(self) -> str:
@@ -113,7 +114,7 @@ class MergedExecutor(Executor):
         groups = _by_job(requests)
         placed = [self._place(requests[rows[0]]) for rows in groups]
         points = [np.array([requests[r].point for r in rows], dtype=np.float64) for rows in groups]
-        step_circuits = merge(placed, points, self.chip, buffer=self.buffer)
+        step_circuits = merge(placed, points, self.chip, buffer=self.buffer, cache=self._circuits)
         shots = [requests[rows[0]].shots for rows in groups]
         if not any(shots):
             values = self._exact(step_circuits)

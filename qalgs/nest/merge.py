@@ -8,7 +8,7 @@ stays out of the remaining rounds. Bases are groups of qubit-wise commuting Paul
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -17,172 +17,16 @@ from numpy.typing import NDArray
 
 from qalgs.errors import InvalidInputError, invalid
 
-from .chip import Bools, Chip, Floats
-from .translate import to_layout
+from .chip import Chip, Floats
+from .placed import Placed, place, placed_from_isa
 
 if TYPE_CHECKING:
     from qiskit import QuantumCircuit
-    from qiskit.quantum_info import SparsePauliOp
+
+__all__ = ["MergedPub", "MergedStep", "Placed", "merge", "place", "placed_from_isa"]
 
 _DIRECTIVES = frozenset({"barrier"})
-
-
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Basis:
-    """One measurement basis of one job; K terms, w measured qubits.
-
-    Attributes:
-        rotation: The native gates that turn the basis into Z, on the region's n qubits.
-        measured: Region qubits that are read out, rising; classical bit ``b`` is ``measured[b]``, shape (w,).
-        terms: Which bits each term multiplies, shape (K, w).
-        coefficients: Coefficient of each term, shape (K,).
-    """
-
-    rotation: QuantumCircuit = field(repr=False)
-    measured: tuple[int, ...]
-    terms: Bools = field(repr=False)
-    coefficients: Floats = field(repr=False)
-
-    def values(self, bits: NDArray[np.uint8]) -> Floats:
-        """Return ``sum_k c_k prod_b (-1)**bit_b`` for each row of ``bits``, shape (S, w) to (S,)."""
-        parity = (bits.astype(np.int64) @ self.terms.T.astype(np.int64)) & 1
-        return (1.0 - 2.0 * parity) @ self.coefficients
-
-    def estimate(self, packed: NDArray[np.uint8]) -> tuple[float, float]:
-        """Return the mean of the basis' part of ⟨H⟩ and the variance of that mean.
-
-        Args:
-            packed: Shots as ``BitArray.array`` holds them, big-endian bytes, shape (S, ceil(w / 8)).
-        """
-        rows, counts = np.unique(packed, axis=0, return_counts=True)
-        bits = np.unpackbits(rows, axis=1)[:, ::-1][:, : len(self.measured)]
-        found, shots = self.values(bits), int(counts.sum())
-        mean = float(counts @ found / shots)
-        spread = float(counts @ (found - mean) ** 2 / shots)
-        return mean, spread / max(1, shots - 1)
-
-    def exact(self, probabilities: Floats) -> float:
-        """Return the basis' part of ⟨H⟩ from the probabilities of its outcomes, shape (2**w,), bit 0 least."""
-        w = len(self.measured)
-        bits = (np.arange(2**w)[:, None] >> np.arange(w)[None, :]) & 1
-        return float(np.asarray(probabilities, dtype=np.float64) @ self.values(bits.astype(np.uint8)))
-
-
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Placed:
-    """One job on its region of the chip, ready to be merged; region qubit ``i`` is ``layout[i]``.
-
-    Attributes:
-        name: The job.
-        layout: Physical qubits, shape (n,).
-        circuit: The job in native gates on n qubits, parameters free, routed inside the region.
-        observable: ⟨H⟩ on the region's qubits, where routing has left them.
-        bases: Measurement bases.
-        constant: Coefficient of the identity.
-    """
-
-    name: str
-    layout: tuple[int, ...]
-    circuit: QuantumCircuit = field(repr=False)
-    observable: SparsePauliOp = field(repr=False)
-    bases: tuple[Basis, ...] = field(repr=False)
-    constant: float
-
-    @property
-    def num_parameters(self) -> int:
-        """Number of free parameters d, in the order of the job's own circuit."""
-        return int(self.circuit.num_parameters)
-
-
-def place(
-    name: str,
-    circuit: QuantumCircuit,
-    observable: SparsePauliOp,
-    layout: Iterable[int],
-    device: Any,
-    *,
-    optimization_level: int = 1,
-    seed: int = 0,
-) -> Placed:
-    """Translate a job to the qubits of a layout and group its observable into measurement bases.
-
-    Args:
-        name: The job, for messages.
-        circuit: n qubits, no measurements.
-        observable: Hermitian, on the same n qubits.
-        layout: n physical qubits, connected by live couplers; logical qubit ``i`` starts on ``layout[i]``.
-        device: A snapshot, Target, backend or chip.
-        optimization_level: Qiskit's, 0 to 3.
-        seed: Seed of the routing.
-
-    Raises:
-        InvalidInputError: If the layout or the observable does not fit the circuit.
-    """
-    chip = Chip.of(device)
-    qubits = chip.check_layout(layout, f"layout of job {name!r}")
-    if observable.num_qubits != circuit.num_qubits:
-        raise invalid(
-            f"observable of job {name!r}", observable.num_qubits, f"must act on {circuit.num_qubits} qubits"
-        )
-    native = to_layout(circuit, chip, qubits, optimization_level=optimization_level, seed=seed)
-    if [p.name for p in native.parameters] != [p.name for p in circuit.parameters]:
-        raise invalid(
-            f"circuit of job {name!r}", circuit.name, "must keep all its parameters", "remove those without effect"
-        )
-    moved = observable if native.layout is None else observable.apply_layout(native.layout)
-    return placed_from_isa(name, native, moved, qubits, chip)
-
-
-def placed_from_isa(
-    name: str, circuit: QuantumCircuit, observable: SparsePauliOp, layout: Sequence[int], device: Any
-) -> Placed:
-    """Return a job that is in native gates already, with its observable on the region's qubits.
-
-    Args:
-        name: The job.
-        circuit: Native gates; qubit ``i`` is ``layout[i]``.
-        observable: On the same qubits, routing accounted for.
-        layout: Physical qubits.
-        device: A snapshot, Target, backend or chip.
-    """
-    chip = Chip.of(device)
-    constant, bases = _bases(observable, tuple(layout), chip)
-    return Placed(
-        name=name,
-        layout=tuple(int(q) for q in layout),
-        circuit=circuit,
-        observable=observable,
-        bases=bases,
-        constant=constant,
-    )
-
-
-def _bases(observable: SparsePauliOp, layout: tuple[int, ...], chip: Chip) -> tuple[float, tuple[Basis, ...]]:
-    from qiskit import QuantumCircuit
-
-    reduced = observable.simplify()
-    bare = ~(reduced.paulis.x.any(axis=1) | reduced.paulis.z.any(axis=1))
-    constant = float(np.real(reduced.coeffs[bare].sum()))
-    if bare.all():
-        return constant, ()
-    found = []
-    for group in reduced[~bare].group_commuting(qubit_wise=True):
-        x, z = group.paulis.x, group.paulis.z
-        rotation = QuantumCircuit(len(layout))
-        for q in np.flatnonzero(x.any(axis=0)):
-            if (x[:, q] & z[:, q]).any():
-                rotation.sdg(int(q))
-            rotation.h(int(q))
-        measured = np.flatnonzero((x | z).any(axis=0))
-        found.append(
-            Basis(
-                rotation=to_layout(rotation, chip, layout) if rotation.data else rotation,
-                measured=tuple(int(q) for q in measured),
-                terms=(x | z)[:, measured],
-                coefficients=np.real(group.coeffs).astype(np.float64),
-            )
-        )
-    return constant, tuple(found)
+_MOST_KEPT = 500
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -211,12 +55,14 @@ class MergedStep:
         points: Parameters of each job, shapes (m_j, d_j).
         pubs: The merged circuits.
         num_rounds: Executions of ``shots`` each: the largest ``m_j · bases_j``.
+        cache: Circuits that were built before for the same placed jobs.
     """
 
     jobs: tuple[Placed, ...]
     points: tuple[Floats, ...] = field(repr=False)
     pubs: tuple[MergedPub, ...] = field(repr=False)
     num_rounds: int
+    cache: dict[Any, Any] = field(repr=False)
 
     @property
     def circuits(self) -> list[QuantumCircuit]:
@@ -253,7 +99,7 @@ class MergedStep:
         place_of = {p.name: i for i, p in enumerate(pub.circuit.parameters)}
         found = []
         for group in groups:
-            circuit, _ = _circuit(self.jobs, group, pub.circuit.num_qubits, barrier=False)
+            circuit, _ = _circuit(self.jobs, group, pub.circuit.num_qubits, False, self.cache)
             found.append((circuit, pub.values[:, [place_of[p.name] for p in circuit.parameters]]))
         return found
 
@@ -308,7 +154,13 @@ def _register(data: Any, name: str, job: str) -> NDArray[np.uint8]:
 
 
 def merge(
-    jobs: Sequence[Placed], points: Sequence[Floats], device: Any, *, buffer: int = 0, barrier: bool = True
+    jobs: Sequence[Placed],
+    points: Sequence[Floats],
+    device: Any,
+    *,
+    buffer: int = 0,
+    barrier: bool = True,
+    cache: dict[Any, Any] | None = None,
 ) -> MergedStep:
     """Merge jobs on disjoint regions into one circuit per round.
 
@@ -319,6 +171,7 @@ def merge(
         buffer: Hops that must lie between two regions; 0 asks for disjoint regions only.
         barrier: Read all qubits out at the same moment. A backend that schedules as late as possible then starts
             short jobs late instead of letting them wait, and nobody's readout disturbs a neighbour's gates.
+        cache: Keeps checks and circuits from call to call; pass the same dictionary for the same device.
 
     Raises:
         InvalidInputError: If two regions meet or are closer than the buffer, a job would leave its region, or a
@@ -331,8 +184,15 @@ def merge(
     for job, p in zip(jobs, given, strict=True):
         if p.ndim != 2 or p.shape[1] != job.num_parameters or not np.all(np.isfinite(p)):
             raise invalid(f"points of job {job.name!r}", p.shape, f"must be finite, (m, {job.num_parameters})")
-    _check_regions(jobs, chip, buffer)
-    _check_gates(jobs, chip)
+    kept: dict[Any, Any] = {} if cache is None else cache
+    if len(kept) > _MOST_KEPT:
+        kept.clear()
+    together = (*(id(job) for job in jobs), buffer)
+    if together not in kept:
+        _check_regions(jobs, chip, buffer)
+        _check_gates(jobs, chip)
+        # The jobs are kept with their entry: an id is only unique among the living.
+        kept[together] = tuple(jobs)
     rounds = max((len(p) * len(j.bases) for j, p in zip(jobs, given, strict=True)), default=0)
     by_parts: dict[tuple[tuple[int, int], ...], list[int]] = {}
     for r in range(rounds):
@@ -344,18 +204,33 @@ def merge(
         by_parts.setdefault(parts, []).append(r)
     pubs = []
     for parts, held in by_parts.items():
-        circuit, order = _circuit(jobs, parts, chip.num_qubits, barrier)
+        circuit, order = _circuit(jobs, parts, chip.num_qubits, barrier, kept)
         flat = np.array(
             [np.concatenate([given[j][r // len(jobs[j].bases)] for j, _ in parts])[order] for r in held]
         ).reshape(len(held), len(order))
         pubs.append(MergedPub(circuit=circuit, values=flat, rounds=tuple(held), parts=parts))
-    return MergedStep(jobs=tuple(jobs), points=given, pubs=tuple(pubs), num_rounds=rounds)
+    return MergedStep(jobs=tuple(jobs), points=given, pubs=tuple(pubs), num_rounds=rounds, cache=kept)
 
 
 def _circuit(
+    jobs: Sequence[Placed],
+    parts: Sequence[tuple[int, int]],
+    num_qubits: int,
+    barrier: bool,
+    cache: dict[Any, Any],
+) -> tuple[QuantumCircuit, list[int]]:
+    """Compose the jobs once; also return which entry of their concatenated points each parameter takes."""
+    key = (tuple((j, id(jobs[j]), b) for j, b in parts), num_qubits, barrier)
+    found = cache.get(key)
+    if found is None:
+        held = [jobs[j] for j, _ in parts]
+        found = cache[key] = (held, *_compose(jobs, parts, num_qubits, barrier))
+    return found[1], found[2]
+
+
+def _compose(
     jobs: Sequence[Placed], parts: Sequence[tuple[int, int]], num_qubits: int, barrier: bool
 ) -> tuple[QuantumCircuit, list[int]]:
-    """Compose the jobs; also return which entry of the jobs' concatenated points each merged parameter takes."""
     from qiskit import ClassicalRegister, QuantumCircuit
     from qiskit.circuit import Parameter
 

@@ -20,6 +20,7 @@ Mode = Literal["job", "session", "batch"]
 
 _MOST_SIMULATED = 24
 _MOST_EXACT = 11
+_MOST_KEPT = 500
 _TAG = "qalgs:"
 
 
@@ -181,7 +182,11 @@ class LocalSampling(Sampling):
     """A fake backend in the runtime's local testing mode, each circuit on its own qubits alone."""
 
     kind = "local"
-    _device: Any = None
+
+    def __init__(self, backend: Any, *, together: int = 8) -> None:
+        super().__init__(backend, together=together)
+        self._device: Any = None
+        self._small: dict[int, tuple[Any, Any, Any]] = {}
 
     def _run(self, circuit: Any, values: Any, shots: int, seed: int) -> Any:
         from qiskit_ibm_runtime.executor_sampler import Sampler
@@ -190,11 +195,17 @@ class LocalSampling(Sampling):
 
         if self._device is None:
             self._device = LocalDevice(self.backend)
-        qubits = active_qubits(circuit)
+        if id(circuit) not in self._small:
+            if len(self._small) > _MOST_KEPT:
+                self._small.clear()
+            active = active_qubits(circuit)
+            # The circuit is kept with its entry: an id is only unique among the living.
+            self._small[id(circuit)] = (circuit, active, shrink(circuit, active))
+        _, qubits, small = self._small[id(circuit)]
         options = {"simulator": {"seed_simulator": seed, "angle_decimals": 14}}
         with _quiet():
             sampler = Sampler(mode=self._device.simulator(qubits), options=options)
-            return sampler.run([(shrink(circuit, qubits), values, shots)])
+            return sampler.run([(small, values, shots)])
 
 
 class IbmSampling(Sampling):

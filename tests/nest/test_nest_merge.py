@@ -191,6 +191,22 @@ def test_a_job_takes_only_the_shots_it_asked_for(rng: np.random.Generator) -> No
         merged.split(data, {"pair": 101})
 
 
+def test_circuits_are_composed_once(rng: np.random.Generator) -> None:
+    cache: dict[Any, Any] = {}
+    placed = jobs(routed=True)
+    first, second = (merge(placed, points(rng, placed, (1, 1)), device().target, cache=cache) for _ in range(2))
+    other = merge(jobs(routed=True), second.points, device().target, cache=cache)
+    for a, b, c in zip(first.pubs, second.pubs, other.pubs, strict=True):
+        assert a.circuit is b.circuit
+        assert c.circuit is not b.circuit
+        np.testing.assert_array_equal(b.values, c.values)
+        assert not np.array_equal(a.values, b.values)
+    near = [place("a", *PAIR, (0, 1), device().target), place("b", *PAIR, (2, 3), device().target)]
+    merge(near, points(rng, near, (1, 1)), device().target, cache=cache)
+    with pytest.raises(InvalidInputError, match="must have 1 qubits between them"):
+        merge(near, points(rng, near, (1, 1)), device().target, cache=cache, buffer=1)
+
+
 def test_regions_that_meet_are_refused_by_name() -> None:
     a, b = place("a", *PAIR, (0, 1), device().target), place("b", *PAIR, (1, 2), device().target)
     near = place("near", *PAIR, (2, 3), device().target)
