@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -191,40 +191,24 @@ def _direct(
     record: Callable[[Real], tuple[float, Real]], start: Real, options: LBFGS | COBYLA | NelderMead, budget: int
 ) -> Status:
     """Call SciPy without the thread behind ask/tell: without shots there is nobody to interleave with."""
-    from scipy.optimize import minimize
+    from scipy import optimize
 
+    minimizer: Callable[..., Any] = optimize.minimize
+    chosen: dict[str, Any]
+    if isinstance(options, LBFGS):
+        limits = {"maxfun": budget, "maxiter": budget}
+        rules = {"gtol": options.gtol, "ftol": options.ftol, "maxcor": options.memory}
+        found = minimizer(record, start, jac=True, method="L-BFGS-B", options={**limits, **rules})
+        if found.success:
+            return Status.CONVERGED
+        return Status.BUDGET if found.nfev >= budget or found.nit >= budget else Status.STALLED
     if isinstance(options, COBYLA):
         rhobeg = resolve_step(options.rhobeg, 0, 1)
-        found = minimize(
-            lambda x: record(x)[0],
-            start,
-            method="COBYLA",
-            options={"rhobeg": rhobeg, "tol": min(options.tol, rhobeg), "maxiter": max(budget, len(start) + 2)},
-        )
-        return Status.CONVERGED if found.success else Status.BUDGET
-    if isinstance(options, NelderMead):
+        most = max(budget, len(start) + 2)
+        method, chosen = "COBYLA", {"rhobeg": rhobeg, "tol": min(options.tol, rhobeg), "maxiter": most}
+    else:
         simplex = np.vstack([start, start + resolve_step(options.step, 0, 1) * np.eye(len(start))])
-        rules = {"xatol": options.xatol, "fatol": options.fatol, "adaptive": options.adaptive}
-        found = minimize(
-            lambda x: record(x)[0],
-            start,
-            method="Nelder-Mead",
-            options={**rules, "initial_simplex": simplex, "maxfev": budget, "maxiter": budget},
-        )
-        return Status.CONVERGED if found.success else Status.BUDGET
-    found = minimize(
-        record,
-        start,
-        jac=True,
-        method="L-BFGS-B",
-        options={
-            "maxfun": budget,
-            "maxiter": budget,
-            "gtol": options.gtol,
-            "ftol": options.ftol,
-            "maxcor": options.memory,
-        },
-    )
-    if found.success:
-        return Status.CONVERGED
-    return Status.BUDGET if found.nfev >= budget or found.nit >= budget else Status.STALLED
+        method, chosen = "Nelder-Mead", {"xatol": options.xatol, "fatol": options.fatol, "maxfev": budget}
+        chosen |= {"initial_simplex": simplex, "adaptive": options.adaptive, "maxiter": budget}
+    found = minimizer(lambda x: record(x)[0], start, method=method, options=chosen)
+    return Status.CONVERGED if found.success else Status.BUDGET

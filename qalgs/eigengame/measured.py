@@ -47,7 +47,7 @@ class MeasuredPlayers:
 
     Args:
         problem: The prepared problem.
-        estimator: A V2 estimator, or None.
+        estimator: A V2 estimator, a PennyLane device, or None.
         sampler: A V2 sampler, or None.
         shots: Shots per circuit; None leaves it to the primitive.
         rng: Randomness of the compiled estimator that is used if no primitive is given.
@@ -71,6 +71,11 @@ class MeasuredPlayers:
         with_gradient: bool = True,
     ) -> None:
         precise = True
+        if type(estimator).__module__.partition(".")[0].startswith("pennylane"):
+            from qalgs.backends import PennyLaneEstimator
+
+            estimator = PennyLaneEstimator(estimator, default_shots=shots)
+            precise = False
         if estimator is None and sampler is None:
             from qalgs.backends import CompiledEstimator
 

@@ -102,7 +102,10 @@ def as_operator(source: object) -> tuple[SparsePauliOp, Molecule | None]:
     if made is not None:
         return made.hamiltonian, made
     if root == "pennylane":
-        operator = _from_pennylane(source)
+        from qalgs.backends import observable_from_pennylane
+
+        found: Any = source
+        operator = observable_from_pennylane(found, wires=sorted(found.wires))
     elif isinstance(source, SparsePauliOp):
         operator = source
     else:
@@ -120,19 +123,6 @@ def as_operator(source: object) -> tuple[SparsePauliOp, Molecule | None]:
             "hamiltonian", merged.coeffs, "must be Hermitian (real coefficients)", "use (H + H.adjoint())/2"
         )
     return SparsePauliOp(operator.paulis, operator.coeffs.real), None
-
-
-def _from_pennylane(source: object) -> SparsePauliOp:
-    import pennylane as qp
-
-    sentence = qp.pauli.pauli_sentence(source)
-    wires = sorted(sentence.wires)
-    place = {wire: i for i, wire in enumerate(wires)}
-    terms = [
-        ("".join(word.values()), [place[w] for w in word], complex(coefficient))
-        for word, coefficient in sentence.items()
-    ]
-    return SparsePauliOp.from_sparse_list(terms, num_qubits=len(wires))
 
 
 def prepare(

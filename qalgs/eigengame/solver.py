@@ -56,7 +56,8 @@ class ExcitedStates:
         shift: The shift c, as an alternative name of ``penalty`` for ``"eigengame"`` and ``"hotelling"``; 0 is the
             published form.
         ansatz: ``"auto"``, a name (see :func:`qalgs.eigengame.problem.prepare`) or a circuit.
-        estimator: A V2 estimator; None runs exact state vectors, or the compiled primitives with ``shots``.
+        estimator: A V2 estimator or a PennyLane device; None runs exact state vectors, or the compiled engine with
+            ``shots``.
         sampler: A V2 sampler, for overlaps; alone it also measures energies group by group.
         shots: Shots per circuit; None is exact.
         optimizer: ``"auto"`` (L-BFGS exact, Adam under shots), a name, or an object of :mod:`qalgs.optimizers`.

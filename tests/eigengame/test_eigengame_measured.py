@@ -66,9 +66,14 @@ def test_measured_costs_and_gradients_equal_exact_ones(method: str, case: str, r
     assert problem.num_qubits == exact.problem.num_qubits
 
 
-@pytest.mark.parametrize("engine", ["qiskit", "aer"])
+@pytest.mark.parametrize("engine", ["qiskit", "aer", "pennylane"])
 def test_engines_agree(engine: str, rng: np.random.Generator) -> None:
-    estimator = StatevectorEstimator() if engine == "qiskit" else aer()
+    if engine == "pennylane":
+        import pennylane as qp
+
+        estimator: object = qp.device("lightning.qubit", wires=3)
+    else:
+        estimator = StatevectorEstimator() if engine == "qiskit" else aer()
     _, exact, measured = pair("complex", estimator=estimator, calibrate=False)
     x, y = rng.uniform(-3, 3, (2, exact.num_parameters))
     parent = exact.snapshot(y)
