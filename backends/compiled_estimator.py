@@ -12,6 +12,7 @@ from qiskit.quantum_info import SparsePauliOp
 
 from qalgs.backends import auto_engines, compiled_shots
 from qalgs.backends.auto_choice import check_engine, fastest
+from qalgs.backends.compiled_narrow import narrow
 from qalgs.backends.compiled_pubs import (
     EstimatorTask,
     FinishedJob,
@@ -38,6 +39,9 @@ class CompiledEstimator(BaseEstimatorV2):
 
     Each circuit is compiled once (see :func:`~qalgs.backends.compile_circuit`) and run over all parameter sets of
     a PUB in one call. Results are those of ``StatevectorEstimator`` to rounding.
+
+    Idle qubits of wide circuits (transpiled to a device, say) are left out, so only the qubits in use count. A
+    ``PauliEvolutionGate`` of terms that do not commute is run as its own product formula, as on hardware.
 
     Noise is added in one of two ways. A *precision* p > 0 adds Gaussian noise of standard deviation p to every
     value, as Qiskit's reference estimator does. A *shot count* N instead draws N shots for every group of
@@ -105,7 +109,8 @@ class CompiledEstimator(BaseEstimatorV2):
         """
         if precision is not None:
             precision = check_precision(precision)
-        tasks = [estimator_task(pub, precision) for pub in as_list(pubs, "estimator")]
+        whole = self._sector is not None
+        tasks = [estimator_task(pub, precision, whole=whole) for pub in as_list(pubs, "estimator")]
         return FinishedJob(PrimitiveResult([self._run(task) for task in tasks], metadata={"version": 2}))
 
     def gradient(
@@ -125,6 +130,9 @@ class CompiledEstimator(BaseEstimatorV2):
         Raises:
             ValueError: For a circuit, observable or value that cannot be run.
         """
+        small = narrow(circuit) if isinstance(circuit, QuantumCircuit) and self._sector is None else None
+        if small is not None:
+            circuit, observable = small.circuit, small.observable(observable)
         program = compile_circuit(circuit)
         compiled = compile_observable(observable)
         check_width(compiled, program)

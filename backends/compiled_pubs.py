@@ -18,6 +18,7 @@ from qiskit.primitives.containers.observables_array import ObservablesArray
 from qiskit.providers import JobStatus
 from qiskit.quantum_info import PauliList, SparsePauliOp
 
+from qalgs.backends.compiled_narrow import narrow
 from qalgs.backends.compiler import Program, compile_circuit
 from qalgs.backends.observables import CompiledObservable, compile_observable
 from qalgs.errors import InvalidInputError, invalid
@@ -86,12 +87,13 @@ class EstimatorTask:
     precision: float | None
 
 
-def estimator_task(pub: EstimatorPubLike, precision: float | None) -> EstimatorTask:
+def estimator_task(pub: EstimatorPubLike, precision: float | None, *, whole: bool = True) -> EstimatorTask:
     """Read one PUB.
 
     Args:
         pub: ``(circuit, observables)``, optionally with parameter values and a precision, or an ``EstimatorPub``.
         precision: What holds if the PUB gives none.
+        whole: Keep idle qubits; otherwise the task of a wide circuit is cut down to the qubits in use.
 
     Raises:
         ValueError: For anything that cannot be run; the message names the instruction, parameter or observable.
@@ -111,8 +113,13 @@ def estimator_task(pub: EstimatorPubLike, precision: float | None) -> EstimatorT
         values = pub[2] if len(pub) > 2 else None
         if len(pub) > 3 and pub[3] is not None:
             precision = check_precision(pub[3])
+    small = None if whole or not isinstance(circuit, QuantumCircuit) else narrow(circuit)
+    if small is not None:
+        circuit = small.circuit
     program = compile_circuit(circuit)
     array, leading = parameter_rows(circuit, program, values)
+    if small is not None and type(observables) is SparsePauliOp:
+        observables = small.observable(observables)
     if type(observables) is SparsePauliOp:
         compiled = compile_observable(observables)
         check_width(compiled, program)
@@ -122,7 +129,7 @@ def estimator_task(pub: EstimatorPubLike, precision: float | None) -> EstimatorT
     kept: list[CompiledObservable] = []
     which = np.empty(items.shape, dtype=np.int64)
     for index, item in np.ndenumerate(items):
-        compiled = compile_observable(item)
+        compiled = compile_observable(item if small is None else small.observable(item))
         check_width(compiled, program)
         if id(compiled) not in distinct:
             distinct[id(compiled)] = len(kept)

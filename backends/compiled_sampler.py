@@ -18,6 +18,8 @@ from qiskit.primitives import (
 )
 from qiskit.primitives.containers.sampler_pub import SamplerPub
 
+from qalgs.backends import auto_engines
+from qalgs.backends.auto_choice import check_engine
 from qalgs.backends.compiled_pubs import FinishedJob, as_list, check_shots, parameter_rows
 from qalgs.backends.compiler import Program
 from qalgs.backends.compiler_cache import CircuitCache
@@ -29,9 +31,10 @@ CHUNK = 1 << 22
 
 @dataclass(frozen=True, slots=True)
 class Readout:
-    """Terminal measurements: for each register its name, size and the measured qubit of each bit (-1: none)."""
+    """Terminal measurements: for each register its name and the measured qubit of each bit (-1: none)."""
 
     program: Program
+    unitary: QuantumCircuit
     registers: tuple[tuple[str, npt.NDArray[np.int64]], ...]
     qubits: npt.NDArray[np.int64]
 
@@ -58,13 +61,16 @@ def read_out(circuit: QuantumCircuit) -> Readout:
                     f"of qubit {again[0]} (instruction {measured[again[0]]}); measure at the end, or use Aer for "
                     "mid-circuit measurement"
                 )
-    program = Program(circuit, skip=frozenset({"measure"}))
+    unitary = circuit.copy_empty_like()
+    for instruction in circuit.data:
+        if instruction.name != "measure":
+            unitary.append(instruction)
     registers = tuple(
         (register.name, np.array([qubit_of.get(bit, -1) for bit in register], dtype=np.int64))
         for register in circuit.cregs
     )
     qubits = np.unique(np.array([q for _, r in registers for q in r if q >= 0], dtype=np.int64))
-    return Readout(program, registers, qubits)
+    return Readout(Program(circuit, skip=frozenset({"measure"})), unitary, registers, qubits)
 
 
 _CACHE: CircuitCache[Readout] = CircuitCache(read_out, full=True)
@@ -79,9 +85,12 @@ class CompiledSampler(BaseSamplerV2):
     Args:
         default_shots: Shots where neither the PUB nor ``run`` gives a number.
         seed: Seed of the shots.
+        engine: Where the exact distributions come from: "compiled" (also for "auto"), "aer", or None for what the
+            environment variable QALGS_ENGINE says.
     """
 
-    def __init__(self, *, default_shots: int = 1024, seed: Seed = None) -> None:
+    def __init__(self, *, default_shots: int = 1024, seed: Seed = None, engine: str | None = None) -> None:
+        self._engine = check_engine(engine)
         self._shots = check_shots(default_shots, "default_shots")
         self._rng = as_generator(seed)
 
@@ -143,7 +152,10 @@ class CompiledSampler(BaseSamplerV2):
         outcomes = np.empty((len(values), shots), dtype=np.int64)
         chunk = max(1, CHUNK >> n)
         for start in range(0, len(values), chunk):
-            states = readout.program.states(values[start : start + chunk])
+            if self._engine == "aer":
+                states = auto_engines.aer_states(readout.unitary, values[start : start + chunk])
+            else:
+                states = readout.program.states(values[start : start + chunk])
             weights = states.real**2 + states.imag**2
             for row, weight in enumerate(np.cumsum(weights, axis=1)):
                 draws = rng.random(shots) * weight[-1]

@@ -25,7 +25,7 @@ from qalgs.backends.compiler_lowering import Lowering
 from qalgs.backends.compiler_structure import lifted, structure
 from qalgs.backends.compiler_tables import Arrays, Tables
 from qalgs.backends.kernels_run import run
-from qalgs.backends.observables import CompiledObservable
+from qalgs.backends.observables import MAX_QUBITS, CompiledObservable
 from qalgs.errors import invalid
 
 Floats = npt.NDArray[np.float64]
@@ -33,8 +33,6 @@ Complexes = npt.NDArray[np.complex128]
 Integers = npt.NDArray[np.int64]
 Derivatives = npt.NDArray[np.inexact[Any]]
 
-# 2**26 amplitudes are a gibibyte; the density of a laptop is reached well before.
-MAX_QUBITS = 28
 
 _NONE = np.zeros((1, 0))
 _NO_OBSERVABLE = np.zeros(4, dtype=np.int64)
@@ -314,6 +312,9 @@ def compile_circuit(circuit: QuantumCircuit) -> Program:
 
     Programs are cached by the circuit's content: the same circuit is compiled once, a circuit changed in place is
     compiled anew, and circuits of standard gates that differ only in numbers or parameter names share the work.
+
+    A composite gate is what its definition says; so a ``PauliEvolutionGate`` whose terms do not commute is its
+    product formula, not the exact exponential.
 
     Raises:
         ValueError: If an instruction cannot be part of a unitary circuit; the message names it.

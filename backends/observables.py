@@ -7,7 +7,7 @@ from itertools import pairwise
 
 import numpy as np
 import numpy.typing as npt
-from qiskit.quantum_info import SparsePauliOp
+from qiskit.quantum_info import SparseObservable, SparsePauliOp
 
 from qalgs.backends import kernels_pauli
 from qalgs.errors import InvalidInputError, invalid
@@ -17,6 +17,8 @@ Complexes = npt.NDArray[np.complex128]
 
 # Diagonals are tabulated up to this many entries in all (32 MiB).
 TABLE_ENTRIES = 1 << 22
+# 2**28 amplitudes take 4 GiB, and the engine holds a few such vectors.
+MAX_QUBITS = 28
 HERMITIAN_TOLERANCE = 1e-10
 
 
@@ -30,6 +32,8 @@ class CompiledObservable:
     """
 
     def __init__(self, operator: SparsePauliOp) -> None:
+        if operator.num_qubits > MAX_QUBITS:
+            raise invalid("observable.num_qubits", operator.num_qubits, f"must be at most {MAX_QUBITS}")
         simple = operator.simplify(atol=0.0, rtol=0.0)
         self.operator = simple
         self.num_qubits: int = operator.num_qubits
@@ -111,7 +115,7 @@ _CACHE: OrderedDict[tuple[bytes, ...], CompiledObservable] = OrderedDict()
 _CAPACITY = 256
 
 
-def compile_observable(observable: SparsePauliOp) -> CompiledObservable:
+def compile_observable(observable: object) -> CompiledObservable:
     """Compile a Hermitian Pauli sum; the result is cached by content.
 
     Args:
@@ -120,24 +124,33 @@ def compile_observable(observable: SparsePauliOp) -> CompiledObservable:
     Raises:
         ValueError: If it is not Hermitian or has a coefficient that is not finite.
     """
-    if not isinstance(observable, SparsePauliOp):
-        if hasattr(observable, "to_sparse_list") and hasattr(observable, "num_qubits"):
-            observable = SparsePauliOp.from_sparse_observable(observable)
-        else:
-            try:
-                observable = SparsePauliOp(observable)
-            except Exception as error:
-                raise invalid("observable", observable, "must be a SparsePauliOp", "build one first") from error
-    paulis = observable.paulis
-    key = (paulis._x.tobytes(), paulis._z.tobytes(), paulis._phase.tobytes(), _coefficients(observable).tobytes())
+    operator = pauli_sum(observable)
+    paulis = operator.paulis
+    key = (paulis._x.tobytes(), paulis._z.tobytes(), paulis._phase.tobytes(), _coefficients(operator).tobytes())
     found = _CACHE.get(key)
-    if found is not None and found.num_qubits == observable.num_qubits:
+    if found is not None and found.num_qubits == operator.num_qubits:
         return found
-    built = CompiledObservable(observable)
+    built = CompiledObservable(operator)
     _CACHE[key] = built
     while len(_CACHE) > _CAPACITY:
         _CACHE.popitem(last=False)
     return built
+
+
+def pauli_sum(observable: object) -> SparsePauliOp:
+    """Return an observable as a ``SparsePauliOp``.
+
+    Raises:
+        ValueError: If it cannot be one.
+    """
+    if isinstance(observable, SparsePauliOp):
+        return observable
+    if isinstance(observable, SparseObservable):
+        return SparsePauliOp.from_sparse_observable(observable)
+    try:
+        return SparsePauliOp(observable)
+    except Exception as error:
+        raise invalid("observable", observable, "must be a SparsePauliOp", "build one first") from error
 
 
 def _coefficients(observable: SparsePauliOp) -> Complexes:

@@ -280,3 +280,22 @@ def test_reset_of_fresh_qubits_is_allowed() -> None:
     circuit.initialize([0.6, 0.8], 0)
     circuit.reset(1)
     assert np.allclose(compile_circuit(circuit).states([])[0], [0.6, 0.8, 0, 0], atol=1e-14)
+
+
+def test_idle_qubits_of_wide_circuits_are_left_out(rng: np.random.Generator) -> None:
+    circuit = efficient_su2(3, reps=1)
+    observable = random_observable(rng, 3) + SparsePauliOp("III", 0.7)
+    values = rng.normal(size=(2, circuit.num_parameters))
+    expected = EXACT.run([(circuit, observable, values)]).result()[0].data.evs
+    wide = QuantumCircuit(60, 1)
+    wide.compose(circuit, [41, 7, 23], inplace=True)
+    moved = observable.apply_layout([41, 7, 23], 60)
+    spread = moved + SparsePauliOp.from_sparse_list([("ZZ", [0, 41], 1.0), ("XZ", [1, 7], 1.0)], 60)
+    single = SparsePauliOp("IIZ")
+    found = EXACT.run([(wide, [[moved], [spread]], values)]).result()[0].data.evs
+    extra = EXACT.run([(circuit, single, values)]).result()[0].data.evs
+    assert np.abs(found - [expected, expected + extra]).max() < 1e-12
+    for a, b in zip(EXACT.gradient(wide, moved, values), EXACT.gradient(circuit, observable, values), strict=True):
+        assert np.abs(a - b).max() < 1e-12
+    with pytest.raises(ValueError, match="observable must act on the circuit's 60 qubits, got 3"):
+        EXACT.run([(wide, observable, values)])

@@ -25,10 +25,11 @@ def registers() -> QuantumCircuit:
     return circuit
 
 
-def test_partial_measurement_into_several_registers() -> None:
+@pytest.mark.parametrize("engine", ["compiled", "aer"])
+def test_partial_measurement_into_several_registers(engine: str) -> None:
     circuit, shots = registers(), 20_000
     values = np.linspace(0.2, 1.2, 6).reshape(3, 2, 1)
-    data = CompiledSampler(seed=1).run([(circuit, values)], shots=shots).result()[0].data
+    data = CompiledSampler(seed=1, engine=engine).run([(circuit, values)], shots=shots).result()[0].data
     assert data.alpha.shape == data.beta.shape == (3, 2)
     assert (data.alpha.num_bits, data.beta.num_bits, data.beta.num_shots) == (2, 10, shots)
     unitary = circuit.remove_final_measurements(inplace=False)
