@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from functools import cached_property
+from functools import cached_property, partial
 from typing import cast
 
 import numpy as np
@@ -16,7 +16,7 @@ from numpy.typing import ArrayLike, NDArray
 from qiskit import QuantumCircuit
 from qiskit.circuit import Gate
 
-from qalgs.circuits.oracles import A_LABEL, oracle_gate, unitary_circuit
+from qalgs.circuits.oracles import A_LABEL, dense_gate, oracle_gate, unitary_circuit
 from qalgs.errors import InvalidInputError, invalid
 
 Matrix = NDArray[np.complex128]
@@ -121,10 +121,10 @@ class BlockEncoding(ABC):
                 full = np.eye(2 * matrix.shape[0], dtype=np.complex128)
                 full[matrix.shape[0] :, matrix.shape[0] :] = matrix
                 matrix = full
-            circuit = unitary_circuit(np.ascontiguousarray(matrix))
-        else:
-            circuit = self.controlled_circuit() if controlled else self.circuit()
-            circuit = circuit.inverse() if adjoint else circuit
+            make = self.controlled_circuit if controlled else self.circuit
+            return dense_gate(np.ascontiguousarray(matrix), A_LABEL, make, adjoint=adjoint, controlled=controlled)
+        circuit = self.controlled_circuit() if controlled else self.circuit()
+        circuit = circuit.inverse() if adjoint else circuit
         return oracle_gate(circuit, A_LABEL, adjoint=adjoint, controlled=controlled)
 
     def append(
@@ -359,12 +359,17 @@ class Shifted(BlockEncoding):
             full[-inner.shape[0] :, -inner.shape[0] :] = inner * (
                 self.phase.conjugate() if adjoint else self.phase
             )
-            return oracle_gate(unitary_circuit(full), A_LABEL, adjoint=adjoint, controlled=True)
+            make = partial(self._doubly_controlled_circuit, adjoint)
+            return dense_gate(full, A_LABEL, make, adjoint=adjoint, controlled=True)
+        return oracle_gate(self._doubly_controlled_circuit(adjoint), A_LABEL, adjoint=adjoint, controlled=True)
+
+    def _doubly_controlled_circuit(self, adjoint: bool) -> QuantumCircuit:
+        n = self.num_qubits
         body = QuantumCircuit(n)
-        self._middle(body, range(self.num_system), range(self.num_system, n - 1), n - 1, adjoint, dense)
+        self._middle(body, range(self.num_system), range(self.num_system, n - 1), n - 1, adjoint, False)
         out = QuantumCircuit(n + 1)
         out.append(body.to_gate().control(1), [n, *range(n)])
-        return oracle_gate(out, A_LABEL, adjoint=adjoint, controlled=True)
+        return out
 
     def circuit(self) -> QuantumCircuit:
         """Return the three layers."""

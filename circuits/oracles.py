@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,6 +31,41 @@ def oracle_gate(circuit: QuantumCircuit, label: str, *, adjoint: bool = False, c
     gate: Gate = circuit.to_gate(label=label)
     gate.name = name
     return gate
+
+
+_SYNTHESES: dict[int, tuple[QuantumCircuit, Callable[[], QuantumCircuit]]] = {}
+
+
+def dense_gate(
+    matrix: NDArray[np.complex128],
+    label: str,
+    synthesis: Callable[[], QuantumCircuit],
+    *,
+    adjoint: bool = False,
+    controlled: bool = False,
+) -> Gate:
+    """Wrap ``matrix`` as one gate labelled ``label``, for exact simulators, and remember the gates it stands for.
+
+    Args:
+        matrix: What the gate does.
+        label: The oracle that it counts as.
+        synthesis: Makes the circuit that a device would run, for cost counts (:func:`synthesis_of`).
+        adjoint: As for :func:`oracle_gate`.
+        controlled: As for :func:`oracle_gate`.
+    """
+    definition = unitary_circuit(matrix)
+    if len(_SYNTHESES) > 4096:
+        _SYNTHESES.clear()
+    gate = oracle_gate(definition, label, adjoint=adjoint, controlled=controlled)
+    # Kept alive by the table, so that the id stays its own.
+    _SYNTHESES[id(gate.definition)] = (gate.definition, synthesis)
+    return gate
+
+
+def synthesis_of(definition: QuantumCircuit) -> QuantumCircuit | None:
+    """Return the circuit behind the definition of a dense gate, or None if it is what it seems."""
+    found = _SYNTHESES.get(id(definition))
+    return found[1]() if found is not None and found[0] is definition else None
 
 
 def unitary_circuit(matrix: NDArray[np.complex128]) -> QuantumCircuit:

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from qiskit import ClassicalRegister, QuantumCircuit, transpile
 from qiskit.circuit import Gate, ParameterVector
 
-from qalgs.circuits.oracles import B_LABEL, count_queries, oracle_gate, unitary_circuit
+from qalgs.circuits.oracles import B_LABEL, count_queries, dense_gate, oracle_gate, unitary_circuit
 from qalgs.circuits.state_preparation import PreparationTemplate, preparation_template
 from qalgs.errors import ExecutionError, invalid
 from qalgs.seeds import Seed, as_generator, simulator_seed
@@ -42,6 +42,7 @@ class RightHandSide:
             self.circuit = self.template.circuit
         elif dense:
             self.circuit = unitary_circuit(_first_column(np.asarray(vector, dtype=np.complex128)))
+            self._prepare = preparation_template(num_qubits, real=real).bound(vector)
         else:
             self.circuit = preparation_template(num_qubits, real=real).bound(vector)
         self._gates: dict[tuple[bool, bool], Gate] = {}
@@ -50,24 +51,39 @@ class RightHandSide:
         """Return the oracle as a gate labelled ``U_b``; the control, if any, is the last qubit."""
         key = (adjoint, controlled)
         if key not in self._gates:
-            circuit = self.circuit
-            if adjoint and self._dense:
-                matrix = np.asarray(circuit.data[0].operation.to_matrix(), dtype=np.complex128)
-                circuit = unitary_circuit(np.ascontiguousarray(matrix.conj().T))
-            elif adjoint:
-                circuit = circuit.inverse()
+            if self._dense:
+                self._gates[key] = self._dense_gate(adjoint, controlled)
+                return self._gates[key]
+            circuit = self.circuit.inverse() if adjoint else self.circuit
             if controlled:
-                n = circuit.num_qubits
-                outer = QuantumCircuit(n + 1)
-                if self._dense:
-                    full = np.eye(2 ** (n + 1), dtype=np.complex128)
-                    full[2**n :, 2**n :] = circuit.data[0].operation.to_matrix()
-                    outer = unitary_circuit(full)
-                else:
-                    outer.append(circuit.to_gate().control(1), [n, *range(n)])
-                circuit = outer
+                circuit = _controlled(circuit)
             self._gates[key] = oracle_gate(circuit, B_LABEL, adjoint=adjoint, controlled=controlled)
         return self._gates[key]
+
+    def _dense_gate(self, adjoint: bool, controlled: bool) -> Gate:
+        matrix = np.asarray(self.circuit.data[0].operation.to_matrix(), dtype=np.complex128)
+        matrix = np.ascontiguousarray(matrix.conj().T) if adjoint else matrix
+        prepare = self._prepare
+        if controlled:
+            size = len(matrix)
+            full = np.eye(2 * size, dtype=np.complex128)
+            full[size:, size:] = matrix
+            matrix = full
+        return dense_gate(
+            matrix,
+            B_LABEL,
+            lambda: _controlled(prepare) if controlled else prepare,
+            adjoint=adjoint,
+            controlled=controlled,
+        )
+
+
+def _controlled(circuit: QuantumCircuit) -> QuantumCircuit:
+    """``circuit`` under a control that is the last qubit."""
+    n = circuit.num_qubits
+    outer = QuantumCircuit(n + 1)
+    outer.append(circuit.to_gate().control(1), [n, *range(n)])
+    return outer
 
 
 def _first_column(v: Vector) -> Vector:
@@ -146,11 +162,19 @@ class Executor:
         shots: Shots for each measurement setting. Needed with a sampler or a Qiskit backend; with a name, sampling
             runs on the compiled engine or on Aer.
         seed: Seed of samplers made here.
+        estimator: Any V2 estimator; observables are then measured by it, as ``<O P> / <P>`` with the projector
+            ``P`` of the flags.
     """
 
     def __init__(
-        self, backend: object = None, sampler: Any = None, shots: int | None = None, seed: Seed = None
+        self,
+        backend: object = None,
+        sampler: Any = None,
+        shots: int | None = None,
+        seed: Seed = None,
+        estimator: Any = None,
     ) -> None:
+        self.estimator = estimator
         self.name = backend if isinstance(backend, str) else "compiled" if backend is None else ""
         if isinstance(backend, str) and backend not in ENGINES:
             raise invalid("backend", backend, f"must be one of {', '.join(ENGINES)}, or a Qiskit backend")
@@ -164,8 +188,9 @@ class Executor:
         self.sampler = sampler
         if self.shots is not None and sampler is None:
             self.sampler = self._make_sampler()
-        if self.sampler is not None and self.device is None:
-            self.device = _device_of(self.sampler)
+        for primitive in (self.sampler, self.estimator):
+            if primitive is not None and self.device is None:
+                self.device = _device_of(primitive)
 
     @property
     def exact(self) -> bool:
@@ -242,7 +267,7 @@ class Executor:
             measured = circuit.copy()
             measured.add_register(register)
             measured.measure(range(circuit.num_qubits), range(circuit.num_qubits))
-            program.cache[full_key] = self._translate(measured)
+            program.cache[full_key] = self.translate(measured)
         ready = program.cache[full_key]
         order = {p.name: k for k, p in enumerate(circuit.parameters)}
         columns = [order[p.name] for p in ready.parameters]
@@ -254,7 +279,8 @@ class Executor:
         bits = next(iter(data.values())) if hasattr(data, "values") else data.all
         return [bits.get_int_counts(k) if bits.shape else bits.get_int_counts() for k in range(len(values))]
 
-    def _translate(self, circuit: QuantumCircuit) -> QuantumCircuit:
+    def translate(self, circuit: QuantumCircuit) -> QuantumCircuit:
+        """Return ``circuit`` in gates that the sampler's or estimator's device takes."""
         if self.device is not None:
             from qiskit.transpiler import generate_preset_pass_manager
 

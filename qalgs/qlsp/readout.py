@@ -129,6 +129,8 @@ def expectation_value(
     size = 2**program.num_system
     if matrix.shape != (size, size):
         raise invalid("observable", matrix.shape, f"must have shape ({size}, {size})")
+    if executor.estimator is not None:
+        return _by_estimator(executor, program, rhs, matrix)
     if executor.exact:
         v = executor.read(program, rhs).vector
         return Estimate(float(np.vdot(v, matrix @ v).real / np.vdot(v, v).real), 0.0, 0, 0)
@@ -153,6 +155,30 @@ def expectation_value(
         value += mean
         variance += float(good[row] @ (per_outcome - mean) ** 2 / count) / count
     return Estimate(value, float(np.sqrt(variance)), int(total.sum()), len(settings))
+
+
+def _by_estimator(
+    executor: Executor, program: Program, rhs: NDArray[Any], matrix: NDArray[np.complex128]
+) -> Estimate:
+    """``<O P> / <P>`` with ``P`` the projector of the flags onto zero, as two observables of one circuit."""
+    flags = program.circuit.num_qubits - program.num_system
+    if flags > 8:
+        raise invalid("flags", flags, "must be at most 8 for an estimator (2**flags terms)", "use a sampler")
+    projector = SparsePauliOp(["".join(p) for p in product("IZ", repeat=flags)], np.full(2**flags, 2.0**-flags))
+    inner = SparsePauliOp.from_operator(matrix).simplify(atol=1e-12)
+    plain = SparsePauliOp("I" * program.num_system)
+    ready = program.cache.setdefault("estimator", executor.translate(program.circuit))
+    observables = [projector.tensor(inner) if flags else inner, projector.tensor(plain) if flags else plain]
+    if ready.layout is not None:
+        observables = [o.apply_layout(ready.layout) for o in observables]
+    values = dict(zip([p.name for p in program.circuit.parameters], program.values(rhs), strict=True))
+    row = [values[p.name] for p in ready.parameters]
+    pub = (ready, observables, row) if row else (ready, observables)
+    data = executor.estimator.run([pub]).result()[0].data
+    (top, bottom), (top_error, bottom_error) = np.asarray(data.evs), np.asarray(data.stds)
+    value = float(top / bottom)
+    std = float(np.hypot(top_error, value * bottom_error) / abs(bottom))
+    return Estimate(value, std, 0, 2)
 
 
 def overlap(executor: Executor, program: Program, rhs: NDArray[Any], vector: ArrayLike) -> Estimate:

@@ -8,6 +8,7 @@ import numpy as np
 from qiskit import QuantumCircuit, transpile
 from qiskit.circuit import Operation
 
+from qalgs.circuits.oracles import synthesis_of
 from qalgs.errors import invalid
 from qalgs.results import Result
 
@@ -182,7 +183,7 @@ def _operation_cost(operation: Operation) -> tuple[int, int]:
         # Keep the definition alive with its cost, so that the id cannot be reused.
         found = _LABELLED.get(key)
         if found is None or found[0] is not definition:
-            found = (definition, circuit_cost(definition))
+            found = (definition, circuit_cost(synthesis_of(definition) or definition))
             if len(_LABELLED) > 256:
                 _LABELLED.clear()
             _LABELLED[key] = found

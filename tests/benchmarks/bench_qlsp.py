@@ -56,8 +56,8 @@ def pyqsp(series: Any) -> object:
 
 
 def nlft(series: Any) -> object:
-    module = pytest.importorskip("nlft_qsp.solvers")
-    return module.chebqsp_solve(list(series.coefficients))
+    module = pytest.importorskip("nlft_qsp.qsp")
+    return module.ChebyshevQSPPhaseFactors.solve(list(series.coefficients))
 
 
 @pytest.mark.parametrize("degree", [27, 75, 379] if FAST else [27, 75, 379, 2001])

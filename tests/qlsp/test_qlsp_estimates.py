@@ -26,6 +26,7 @@ from qalgs.qlsp import (
     SystemModel,
     inverse_degree,
     plots,
+    poisson,
     poisson_model,
     random_system,
 )
@@ -96,6 +97,16 @@ def test_circuit_cost_bounds_the_transpiled_circuit() -> None:
     assert done.count_ops()["cx"] <= cx
     assert done.depth() <= depth
     assert dense_cost(3)[0] == 20
+
+
+def test_cost_of_an_exact_run_is_that_of_real_gates() -> None:
+    system = poisson(4)
+    found = QSVTInversion(epsilon=0.2).solve(system)
+    call = system.encoding.gate_counts()["cx"]
+    # Each call comes with one projector phase on three flags (two Toffoli-like gates of at most 14 CX).
+    assert found.queries_A * call <= found.two_qubit_gates <= found.queries_A * (2 * call + 2 * 14) + 20
+    walk = DiscreteAdiabatic().solve(random_system(4, 5, seed=1))
+    assert walk.two_qubit_gates < 250 * walk.queries_A
 
 
 def test_figures_have_their_content() -> None:

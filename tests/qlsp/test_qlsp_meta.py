@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import runpy
 from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -309,3 +311,16 @@ def test_real_shift_of_an_indefinite_matrix_names_the_singular_step() -> None:
         ProximalPoint(QSVTInversion(), eta=1.0).solve(system)
     with pytest.raises(InvalidInputError, match="its dilation has eigenvalues of both signs"):
         ProximalPoint(QSVTInversion(), eta=1.0).solve(random_system(2, 2, kind="general", seed=1))
+
+
+def test_the_example_runs_all_six_under_all_meta_solvers(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("QALGS_FAST", "1")
+    runpy.run_path(str(Path(__file__).parents[2] / "examples" / "linear_solvers.py"))
+    text = capsys.readouterr().out
+    for solver in INNER:
+        for form in ("ProximalPoint({}, direct)", "ProximalPoint({}, residual)", "ResidualCorrection({})"):
+            assert form.format(solver.name) in text
+        assert f"ClassicalPreconditioner({solver.name}, jacobi)" in text
+    assert " !" not in text

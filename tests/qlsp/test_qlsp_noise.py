@@ -64,6 +64,20 @@ def test_observables_and_overlaps_without_reading_the_state() -> None:
         QSVTInversion().solve(system, observables={"bad": np.eye(3)})
 
 
+def test_any_estimator_measures_the_observables() -> None:
+    from qiskit.primitives import StatevectorEstimator
+    from qiskit_aer.primitives import EstimatorV2
+
+    from qalgs.backends import CompiledEstimator
+
+    system = random_system(4, 4, seed=3)
+    operator = np.diag([1.0, -2.0, 0.5, 3.0]) + 0.3 * (np.eye(4, k=1) + np.eye(4, k=-1))
+    found = QSVTInversion(epsilon=1e-2).solve(system)
+    for estimator in (CompiledEstimator(), StatevectorEstimator(), EstimatorV2()):
+        asked = QSVTInversion(epsilon=1e-2).solve(system, estimator=estimator, observables={"O": operator})
+        assert asked.observables["O"][0] == pytest.approx(found.expectation(operator), abs=1e-8)
+
+
 def test_depolarising_noise_fails_one_shot_but_not_the_residual_form() -> None:
     system = random_system(4, 20, seed=1)
     sweep = noise_sweep(

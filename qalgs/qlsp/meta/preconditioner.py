@@ -97,6 +97,7 @@ class ClassicalPreconditioner(Solver):
         epsilon: float | None = None,
         backend: object = None,
         sampler: Any = None,
+        estimator: Any = None,
         shots: int | None = None,
         seed: Seed = None,
         observables: Mapping[str, ArrayLike] | None = None,
@@ -104,7 +105,7 @@ class ClassicalPreconditioner(Solver):
         executor: Executor | None = None,
     ) -> QLSPResult:
         """Solve; see :meth:`qalgs.qlsp.solvers.base.Solver.solve`."""
-        executor = executor or Executor(backend, sampler, shots, seed)
+        executor = executor or Executor(backend, sampler, shots, seed, estimator)
         inside, back = self.product(system)
         found = self.inner.solve(inside, epsilon=epsilon, executor=executor, callback=callback)
         x = back(found.x)

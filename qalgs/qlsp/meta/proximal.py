@@ -138,6 +138,7 @@ class ProximalPoint(Solver):
         epsilon: float | None = None,
         backend: object = None,
         sampler: Any = None,
+        estimator: Any = None,
         shots: int | None = None,
         seed: Seed = None,
         observables: Mapping[str, ArrayLike] | None = None,
@@ -148,7 +149,7 @@ class ProximalPoint(Solver):
         eps = check_epsilon(getattr(self.inner, "epsilon", 1e-3) if epsilon is None else epsilon)
         self.check(system)
         root = None if seed is None else root_seed(seed)
-        executor = executor or Executor(backend, sampler, shots, root)
+        executor = executor or Executor(backend, sampler, shots, root, estimator)
         y0, products = resolve(self.initial_guess, system)
         ledger = Ledger(matvecs=products)
         model = model_of_light(system)

@@ -70,6 +70,7 @@ class ResidualCorrection(Solver):
         epsilon: float | None = None,
         backend: object = None,
         sampler: Any = None,
+        estimator: Any = None,
         shots: int | None = None,
         seed: Seed = None,
         observables: Mapping[str, ArrayLike] | None = None,
@@ -79,7 +80,7 @@ class ResidualCorrection(Solver):
         """Solve; see :meth:`qalgs.qlsp.solvers.base.Solver.solve`."""
         eps = check_epsilon(getattr(self.inner, "epsilon", 1e-3) if epsilon is None else epsilon)
         root = None if seed is None else root_seed(seed)
-        executor = executor or Executor(backend, sampler, shots, root)
+        executor = executor or Executor(backend, sampler, shots, root, estimator)
         y, products = resolve(self.initial_guess, system)
         ledger = Ledger(matvecs=products)
         model = model_of_light(system)

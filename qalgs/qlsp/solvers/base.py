@@ -135,6 +135,7 @@ class Solver(ABC):
         epsilon: float | None = None,
         backend: object = None,
         sampler: Any = None,
+        estimator: Any = None,
         shots: int | None = None,
         seed: Seed = None,
         observables: Mapping[str, ArrayLike] | None = None,
@@ -148,11 +149,12 @@ class Solver(ABC):
             epsilon: Direction error wanted; the solver's own by default.
             backend: ``"compiled"`` (default), ``"aer"``, ``"pennylane"``, ``"statevector"``, or a Qiskit backend.
             sampler: Any V2 sampler; needs ``shots``.
+            estimator: Any V2 estimator, for the observables.
             shots: Shots for each measurement setting; None reads exact amplitudes.
             seed: Seed.
             observables: Hermitian matrices of the system's size by name; ``<x|O|x>`` is returned for each.
             callback: Called with every :class:`Step`.
-            executor: Replaces the four arguments above it.
+            executor: Replaces backend, sampler, estimator, shots and seed.
         """
 
     @abstractmethod
@@ -231,6 +233,7 @@ class InnerSolver(Solver):
         epsilon: float | None = None,
         backend: object = None,
         sampler: Any = None,
+        estimator: Any = None,
         shots: int | None = None,
         seed: Seed = None,
         observables: Mapping[str, ArrayLike] | None = None,
@@ -240,7 +243,7 @@ class InnerSolver(Solver):
         """Solve; see :meth:`Solver.solve`."""
         eps = check_epsilon(self.epsilon if epsilon is None else epsilon)
         root = None if seed is None else root_seed(seed)
-        executor = executor or Executor(backend, sampler, shots, root)
+        executor = executor or Executor(backend, sampler, shots, root, estimator)
         problem = problem_of(system)
         run = self.run_problem(problem, eps, executor)
         alpha = problem.encoding.alpha
@@ -324,7 +327,7 @@ def measure(
         matrix = np.asarray(operator)
         if matrix.shape != (system.size, system.size) or np.abs(matrix - matrix.conj().T).max() > 1e-9:
             raise invalid(f"observables[{name!r}]", matrix.shape, f"must be Hermitian of {system.size} rows")
-        if executor.exact or run.program is None:
+        if run.program is None or (executor.exact and executor.estimator is None):
             x = system.recover(y)
             found[name] = (float(np.vdot(x, matrix @ x).real / np.vdot(x, x).real), 0.0)
             continue
