@@ -161,8 +161,11 @@ def _readout(snapshot: DeviceSnapshot, qubit: int) -> InstructionProperties | No
 class CompactTarget(Target):
     """The Target of a few qubits of a device, which remembers where they came from.
 
+    What a :class:`~qalgs.backends.DeviceSnapshot` has and a Target has not (``gate_errors``, ``t1``, ``problems``,
+    ``to_json``, ...) is read from ``snapshot``.
+
     Attributes:
-        snapshot: The compact :class:`~qalgs.backends.DeviceSnapshot` behind it.
+        snapshot: The compact snapshot behind it.
     """
 
     snapshot: DeviceSnapshot
@@ -174,6 +177,11 @@ class CompactTarget(Target):
         assert isinstance(target, cls)
         target.snapshot = snapshot
         return target
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("_") or name == "snapshot":
+            raise AttributeError(name)
+        return getattr(self.snapshot, name)
 
     def __reduce__(self) -> tuple[Any, ...]:
         return (CompactTarget.of, (self.snapshot,))

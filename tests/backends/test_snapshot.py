@@ -76,6 +76,9 @@ def test_restrict_relabels_and_keeps_inner_operations(rng: np.random.Generator) 
     assert copy.layout == compact.layout
     assert entries(copy) == entries(compact)
     assert compact.backend().num_qubits == 30
+    assert compact.t1 == tuple(snapshot.t1[q] for q in layout)
+    with pytest.raises(AttributeError, match="nonsense"):
+        compact.nonsense  # noqa: B018
 
 
 def test_subset_of_subset_remembers_the_device() -> None:
