@@ -257,6 +257,7 @@ class InnerSolver(Solver):
             seed=root,
             observables=measure(executor, run, system, observables, problem.rhs, y),
         )
+        result = _judge_shots(system, result, eps)
         if callback is not None:
             callback(
                 Step(
@@ -414,6 +415,20 @@ def finish(
         details=dict(run.details),
         circuit=run.circuit,
     )
+
+
+def _judge_shots(system: LinearSystem, result: QLSPResult, epsilon: float) -> QLSPResult:
+    """Fail a sampled run whose residual proves it wrong: ``|x - x*| >= |b - A x| / |A|``."""
+    if result.shots == 0 or result.status is not Status.CONVERGED:
+        return result
+    least = result.residual * system.rhs_norm / (system.norm * max(result.norm, 1e-300))
+    if least <= epsilon:
+        return result
+    text = (
+        f"the residual proves a relative error of at least {least:.2g} > epsilon = {epsilon:g}; use more shots, a "
+    )
+    text += "quieter device, or ProximalPoint(form='residual')"
+    return replace(result, status=Status.FAILED, message=text)
 
 
 def _warn_of_kappa(system: LinearSystem, run: InnerRun, best: Vector) -> None:
