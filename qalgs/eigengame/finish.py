@@ -20,6 +20,7 @@ from qalgs.seeds import keyed
 Real = NDArray[np.float64]
 Complex = NDArray[np.complex128]
 _MAX_QUBITS = 16
+DOUBTFUL = 0.05
 
 
 def vectors(arena: Arena, found: list[Snapshot]) -> Complex:
@@ -60,6 +61,8 @@ def assemble(arena: Arena, found: list[Snapshot], *, schedule: str, critical_pat
     overlaps = np.abs(s)
     leak = problem.sector.leakage(states) if problem.sector is not None and states.size else np.zeros(len(found))
     status = _judge(arena, [found[int(i)] for i in order], overlaps, leak)
+    if not players.has_shots and status is not Status.STALLED:
+        _certify(arena, variances)
     offset = problem.offset
     diagnostics = amplification(
         arena.method, energies, np.array([arena.shifts.get(i, 0.0) for i in range(len(found))]), variances
@@ -124,6 +127,17 @@ def _judge(arena: Arena, found: list[Snapshot], overlaps: Real, leak: Real) -> S
         )
         status = Status.STALLED
     return status
+
+
+def _certify(arena: Arena, variances: Real) -> None:
+    """Warn about states that are no eigenstates, although their minimisation has ended."""
+    worst = int(variances.argmax())
+    deviation = float(np.sqrt(variances[worst]))
+    if deviation > DOUBTFUL * arena.sigma:
+        arena.note(
+            f"level {worst} is no eigenstate (standard deviation of H {deviation:.3g}); use a more expressive "
+            "ansatz, more restarts or a larger budget"
+        )
 
 
 def _settled(arena: Arena) -> bool:

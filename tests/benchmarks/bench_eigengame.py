@@ -140,12 +140,12 @@ def test_pennylane_vqd(benchmark: Any, method: str) -> None:
             if layer < 2:
                 qp.CNOT(wires=[0, 1])
 
-    @qp.qnode(device)
+    @qp.qnode(device)  # type: ignore[untyped-decorator]
     def energy(x: Any) -> Any:
         ansatz(x)
         return qp.expval(hamiltonian)
 
-    @qp.qnode(device)
+    @qp.qnode(device)  # type: ignore[untyped-decorator]
     def overlap(x: Any, parent: Any) -> Any:
         ansatz(x)
         qp.adjoint(ansatz)(parent)

@@ -7,14 +7,16 @@ from __future__ import annotations
 
 import sys
 import time
+from collections.abc import Callable
+from functools import partial
 
 import numpy as np
 
 from qalgs.circuits import heisenberg, molecule, tfim
 from qalgs.eigengame import ExcitedStates
 
-SYSTEMS = {
-    **{f"H2 {d} A": (lambda d=d: molecule("H2", d)) for d in (0.4, 0.735, 1.2, 1.8, 2.5)},
+SYSTEMS: dict[str, Callable[[], object]] = {
+    **{f"H2 {d} A": partial(molecule, "H2", d) for d in (0.4, 0.735, 1.2, 1.8, 2.5)},
     "LiH (2e,3o)": lambda: molecule("LiH", active_electrons=2, active_orbitals=3),
     "TFIM-6": lambda: tfim(6),
     "Heisenberg-6": lambda: heisenberg(6),

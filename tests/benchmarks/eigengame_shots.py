@@ -62,11 +62,12 @@ def noise(seeds: int, device: bool) -> None:
     c = 0.5 + H2.nuclear_repulsion
     needed = collapse_threshold(EXACT[3] - EXACT[0], c, EXACT[0])
     for seed in range(seeds):
-        for label, options in (
+        cases: tuple[tuple[str, dict[str, Any]], ...] = (
             ("c = 0.5 Ha (electronic), raw", {"shift": c, "calibrate": False}),
             ("c = 0.5 Ha (electronic), calibrated", {"shift": c}),
             ("automatic c, calibrated", {}),
-        ):
+        )
+        for label, options in cases:
             result = ExcitedStates(k=4, seed=seed, estimator=estimator(device), **options).run(H2)
             error = 1e3 * (result.noiseless_energies() - EXACT)
             print(

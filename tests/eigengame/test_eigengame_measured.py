@@ -176,6 +176,14 @@ def test_compact_device_takes_players_and_their_ancilla(rng: np.random.Generator
         MeasuredPlayers(problem, estimator=NoisyEstimator(snapshot, [0, 1]), rng=rng)
 
 
+def test_parallel_rounds_under_shots() -> None:
+    h, ansatz = tfim(2), hardware_efficient(2, 1)
+    options = {"shots": 500, "seed": 0, "budget": 80, "ansatz": ansatz, "schedule": "parallel"}
+    result = ExcitedStates(k=2, **options).run(h)  # type: ignore[arg-type]
+    assert result.costs.critical_path < sum(result.costs.per_state)
+    assert np.abs(result.noiseless_energies() - np.linalg.eigvalsh(h.to_matrix())[:2]).max() < 0.05
+
+
 def test_lbfgs_under_shots_is_warned_about() -> None:
     with pytest.warns(QalgsWarning, match="does not tolerate shot noise"):
         ExcitedStates(k=1, shots=50, optimizer="lbfgs", budget=3, seed=0).run(tfim(2))

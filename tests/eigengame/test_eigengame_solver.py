@@ -208,6 +208,11 @@ def test_weak_ansatz_never_returns_a_silent_duplicate() -> None:
     assert any("duplicate" in note or "fell onto" in note for note in result.notes)
 
 
+def test_states_that_are_no_eigenstates_are_pointed_out() -> None:
+    with pytest.warns(QalgsWarning, match="level 0 is no eigenstate"):
+        ExcitedStates(k=1, seed=0, ansatz=hardware_efficient(3, 0)).run(tfim(3))
+
+
 def test_budgets_and_other_optimisers() -> None:
     solver = ExcitedStates(k=3, seed=0, budget=60, budget_trend=1.0, optimizer=Adam(lr=0.2), restarts=1)
     assert solver._budgets(3, 60) == [120, 60, 1]
