@@ -38,15 +38,15 @@ _ERRORS_LIMIT = 50_000
 _PAULIS = np.array([[[1, 0], [0, 1]], [[0, 1], [1, 0]], [[0, -1j], [1j, 0]], [[1, 0], [0, -1]]], dtype=complex)
 
 
-def noise_model(snapshot: DeviceSnapshot) -> NoiseModel:
-    """Return Aer's noise model of all qubits of ``snapshot``, readout errors included."""
+def noise_model(snapshot: DeviceSnapshot, *, readout: bool = True) -> NoiseModel:
+    """Return Aer's noise model of all qubits of ``snapshot``, with or without readout errors."""
     from qiskit.exceptions import QiskitError
     from qiskit_aer.noise import NoiseModel
 
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message=".*has no QubitProperties.*")
         try:
-            return NoiseModel.from_backend(snapshot.backend())
+            return NoiseModel.from_backend(snapshot.backend(), readout_error=readout)
         except QiskitError as error:
             raise _broken(snapshot, error) from error
 

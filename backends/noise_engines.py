@@ -118,14 +118,15 @@ class AerEngine:
 
     Args:
         snapshot: The compact device; its noise model is built on first use.
+        readout: Whether measurements have readout errors.
     """
 
-    def __init__(self, snapshot: DeviceSnapshot) -> None:
-        self.snapshot = snapshot
+    def __init__(self, snapshot: DeviceSnapshot, *, readout: bool = True) -> None:
+        self.snapshot, self.readout = snapshot, readout
         self._simulators: dict[str, Any] = {}
 
     def __getstate__(self) -> dict[str, Any]:
-        return {"snapshot": self.snapshot, "_simulators": {}}
+        return {**self.__dict__, "_simulators": {}}
 
     def simulator(self, method: str) -> Any:
         """Return the simulator for ``density_matrix`` or ``statevector`` (trajectories)."""
@@ -133,7 +134,7 @@ class AerEngine:
             from qiskit_aer import AerSimulator
 
             model = next((s.options.noise_model for s in self._simulators.values()), None)
-            model = noise_model(self.snapshot) if model is None else model
+            model = noise_model(self.snapshot, readout=self.readout) if model is None else model
             self._simulators[method] = AerSimulator(method=method, noise_model=model, max_parallel_threads=1)
         return self._simulators[method]
 

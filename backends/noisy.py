@@ -54,6 +54,9 @@ from qalgs.backends.snapshot import DeviceSnapshot, Inflation
 from qalgs.errors import invalid
 from qalgs.seeds import Seed, as_generator
 
+MOST_BITS = 24
+"""Most bits of a measurement whose outcomes are tabulated."""
+
 
 class NoisyEstimator(BaseEstimatorV2):
     """Expectation values on a few qubits of a noisy device, simulated without the rest of it.
@@ -119,7 +122,7 @@ class NoisyEstimator(BaseEstimatorV2):
         self.readout = readout
         self.trajectories = check_shots("trajectories", trajectories)
         self._rng = as_generator(seed)
-        self._aer = AerEngine(self.device.snapshot)
+        self._aer = AerEngine(self.device.snapshot, readout=readout)
         self._flips = self.device.flips if readout else np.zeros_like(self.device.flips)
         self._structures: Cache[Hashable, CompiledCircuit] = Cache()
         self._circuits: CircuitCache[CompiledCircuit] = CircuitCache(self._build)
@@ -187,9 +190,8 @@ class NoisyEstimator(BaseEstimatorV2):
         """
         if precision is not None and shots is not None:
             raise invalid("shots", shots, "must not be given together with precision")
-        default = check_precision(precision) if precision is not None else None
         read = [read_pub(pub) for pub in pubs]
-        budgets = [self._budget(pub.precision, default, shots) for pub in read]
+        budgets = [self._budget(pub.precision, precision, shots) for pub in read]
         prepared = [
             self._prepare(self._compile(pub.circuit), pub, pub.values, n)
             for pub, n in zip(read, budgets, strict=True)
@@ -235,7 +237,7 @@ class NoisyEstimator(BaseEstimatorV2):
         if method not in ("auto", "shift", "adjoint"):
             raise invalid("method", method, "must be 'auto', 'shift' or 'adjoint'")
         values = np.asarray(parameter_values, dtype=float)
-        budget = self._budget(None, check_precision(precision) if precision is not None else None, shots)
+        budget = self._budget(None, precision, shots)
         pub = read_pub((circuit, observable, values))
         if pub.shape != ():
             raise invalid("observable", pub.shape, "must be a single observable")
@@ -246,7 +248,7 @@ class NoisyEstimator(BaseEstimatorV2):
         """Return the shots per basis, None for exact values."""
         for given in (own, precision):
             if given is not None:
-                return None if given == 0 else int(np.ceil(1 / given**2))
+                return None if check_precision(given) == 0 else int(np.ceil(1 / given**2))
         if shots is not None:
             return check_shots("shots", shots)
         if self.default_precision > 0:
@@ -294,16 +296,22 @@ class NoisyEstimator(BaseEstimatorV2):
     def _plan_sampled(self, compiled: CompiledCircuit, observable: Any) -> SampledPlan:
         """Plan the measurement bases of one observable; a basis with too wide a light cone is split."""
         offset, bases = measurement_bases(place(pauli_terms(observable), compiled.places))
+        small = self.device.num_qubits <= AER_DENSITY_LIMIT
         if compiled.ops is not None:
             operands = [op.qubits for op in compiled.ops]
             split = [split_basis(b, operands, self._compiled_limit()) for b in bases]
-            if None in split:
+            small = None not in split
+            if not small:
                 self._refuse_width(max(len(backward_cone(operands, b.qubits)[1]) for b in bases))
-                plan: Plan | TrajectoryPlan = TrajectoryPlan(self._aer, compiled.isa, compiled.parameters)
-                return SampledPlan(plan, offset, bases, [b.values() for b in bases])
-            bases = [part for parts in split if parts is not None for part in parts]
-        elif self.device.num_qubits > AER_DENSITY_LIMIT:
-            plan = TrajectoryPlan(self._aer, compiled.isa, compiled.parameters)
+            bases = [part for parts in split if parts is not None for part in parts] if small else bases
+        if not small:
+            widest = max((len(b.qubits) for b in bases), default=0)
+            if widest > MOST_BITS:
+                rule = f"must measure at most {MOST_BITS} qubits at once in trajectories"
+                raise invalid(
+                    "observable", f"a basis of {widest} qubits", rule, "use fewer qubits or shallower circuits"
+                )
+            plan: Plan | TrajectoryPlan = TrajectoryPlan(self._aer, compiled.isa, compiled.parameters)
             return SampledPlan(plan, offset, bases, [b.values() for b in bases])
         plan = self._plan(compiled, [Request(b.spectrum()) for b in bases])
         return SampledPlan(plan, offset, bases, [b.values() for b in bases])

@@ -414,8 +414,12 @@ def test_trajectories_agree_with_the_density_matrix(brisbane: DeviceSnapshot, rn
         assert result.metadata["engine"] == "aer trajectories"
         assert 0 < float(result.data.stds) < 0.1
         assert abs(float(result.data.evs) - exact) < 5 * float(result.data.stds)
-        shots = estimator.run([(circuit, observable, values)], shots=4000).result()[0].data
-        assert abs(float(shots.evs) - exact) < 5 * float(shots.stds)
+        for readout in (True, False):
+            sampled = NoisyEstimator(brisbane, [0, 1], seed=5, readout=readout)
+            plain = NoisyEstimator(brisbane, [0, 1], engine="compiled", readout=readout)
+            shots = sampled.run([(circuit, observable, values)], shots=4000).result()[0].data
+            expected = value(plain, circuit, observable, values)
+            assert abs(float(shots.evs) - expected) < 5 * float(shots.stds)
 
 
 def test_shot_noise_has_the_right_mean_and_variance(brisbane: DeviceSnapshot, rng: np.random.Generator) -> None:
@@ -544,9 +548,7 @@ def test_unknown_gates_are_named(brisbane: DeviceSnapshot) -> None:
 
     circuit = QuantumCircuit(2)
     circuit.append(Gate("riddle", 2, []), [0, 1])
-    with pytest.raises(
-        InvalidInputError, match=r"transpiled to qubits \[0, 1\] of fake_brisbane: .*riddle"
-    ):
+    with pytest.raises(InvalidInputError, match=r"transpiled to qubits \[0, 1\] of fake_brisbane: .*riddle"):
         NoisyEstimator(brisbane, [0, 1]).run([(circuit, "ZZ")])
 
 
@@ -561,6 +563,8 @@ def test_other_bad_arguments(brisbane: DeviceSnapshot) -> None:
         estimator.run([(circuit, "ZZ")], shots=0)
     with pytest.raises(InvalidInputError, match="precision must be a finite non-negative number, got -1"):
         estimator.run([(circuit, "ZZ")], precision=-1)
+    with pytest.raises(InvalidInputError, match="precision must be a finite non-negative number, got -2"):
+        estimator.run([(circuit, SparsePauliOp("ZZ"), [], -2)])
     with pytest.raises(ValueError, match=r"Hermitian|complex|imaginary"):
         estimator.run([(circuit, SparsePauliOp("ZZ", 1j))])
     dead = DeviceSnapshot.from_backend("fake_brussels")
