@@ -11,7 +11,7 @@ import math
 import numpy as np
 from numba import njit
 
-from qalgs.backends.kernels_lanes import apply_low
+from qalgs.backends.kernels_lanes import LANES, apply_high, apply_low
 from qalgs.backends.kernels_math import (
     CHAIN,
     FASTMATH,
@@ -26,31 +26,6 @@ from qalgs.backends.kernels_math import (
     chain,
     parity,
 )
-
-
-@njit(cache=True, fastmath=FASTMATH)
-def apply_one(re: Floats, im: Floats, q: int, u: Floats, work: Floats) -> None:
-    """Apply a 2 x 2 matrix to qubit ``q``; ``work`` is scratch (32)."""
-    if q < 3 and re.shape[0] >= 8:
-        apply_low(re, im, q, u, work)
-        return
-    a, b, c, d, e, f, g, h = u[0], u[1], u[2], u[3], u[4], u[5], u[6], u[7]
-    n = re.shape[0]
-    s = 1 << q
-    for base in range(0, n, 2 * s):
-        r0 = re[base : base + s]
-        i0 = im[base : base + s]
-        r1 = re[base + s : base + 2 * s]
-        i1 = im[base + s : base + 2 * s]
-        for k in range(s):
-            xr = r0[k]
-            xi = i0[k]
-            yr = r1[k]
-            yi = i1[k]
-            r0[k] = a * xr - b * xi + c * yr - d * yi
-            i0[k] = a * xi + b * xr + c * yi + d * yr
-            r1[k] = e * xr - f * xi + g * yr - h * yi
-            i1[k] = e * xi + f * xr + g * yi + h * yr
 
 
 @njit(cache=True, fastmath=FASTMATH)
@@ -76,6 +51,18 @@ def apply_controlled(re: Floats, im: Floats, q: int, mask: int, value: int, u: F
         s = ((s | fixed) + 1) & free
         if s == 0:
             break
+
+
+@njit(cache=True, fastmath=FASTMATH)
+def apply_one(re: Floats, im: Floats, q: int, u: Floats, work: Floats) -> None:
+    """Apply a 2 x 2 matrix to qubit ``q``; ``work`` is scratch (32)."""
+    if re.shape[0] >= LANES:
+        if q < 3:
+            apply_low(re, im, q, u, work)
+        else:
+            apply_high(re, im, q, u)
+        return
+    apply_controlled(re, im, q, 0, 0, u)
 
 
 @njit(cache=True)

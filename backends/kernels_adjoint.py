@@ -26,7 +26,7 @@ from qalgs.backends.kernels import (
     product_step,
     product_vectors,
 )
-from qalgs.backends.kernels_lanes import back_low
+from qalgs.backends.kernels_lanes import LANES, back_high, back_low
 from qalgs.backends.kernels_math import (
     CHAIN,
     CONSTANT,
@@ -51,61 +51,10 @@ from qalgs.backends.kernels_math import (
 
 
 @njit(cache=True, fastmath=FASTMATH)
-def back_one(pr: Floats, pi: Floats, lr: Floats, li: Floats, q: int, u: Floats, t: Floats, work: Floats) -> None:
-    """Write T_ab = sum conj(lambda_a) psi_b for qubit ``q`` into ``t``, then apply ``u`` to psi and lambda.
-
-    ``t`` holds (re, im) of 00, 01, 10, 11; ``work`` is scratch (64).
-    """
-    n = pr.shape[0]
-    if q < 3 and n >= 8:
-        back_low(pr, pi, lr, li, q, u, t, work)
-        return
-    a, b, c, d, e, f, g, h = u[0], u[1], u[2], u[3], u[4], u[5], u[6], u[7]
-    s = 1 << q
-    t00r = t00i = t01r = t01i = t10r = t10i = t11r = t11i = 0.0
-    for base in range(0, n, 2 * s):
-        p0 = pr[base : base + s]
-        p0i = pi[base : base + s]
-        p1 = pr[base + s : base + 2 * s]
-        p1i = pi[base + s : base + 2 * s]
-        l0 = lr[base : base + s]
-        l0i = li[base : base + s]
-        l1 = lr[base + s : base + 2 * s]
-        l1i = li[base + s : base + 2 * s]
-        for k in range(s):
-            xr = p0[k]
-            xi = p0i[k]
-            yr = p1[k]
-            yi = p1i[k]
-            ur = l0[k]
-            ui = l0i[k]
-            vr = l1[k]
-            vi = l1i[k]
-            t00r += ur * xr + ui * xi
-            t00i += ur * xi - ui * xr
-            t01r += ur * yr + ui * yi
-            t01i += ur * yi - ui * yr
-            t10r += vr * xr + vi * xi
-            t10i += vr * xi - vi * xr
-            t11r += vr * yr + vi * yi
-            t11i += vr * yi - vi * yr
-            p0[k] = a * xr - b * xi + c * yr - d * yi
-            p0i[k] = a * xi + b * xr + c * yi + d * yr
-            p1[k] = e * xr - f * xi + g * yr - h * yi
-            p1i[k] = e * xi + f * xr + g * yi + h * yr
-            l0[k] = a * ur - b * ui + c * vr - d * vi
-            l0i[k] = a * ui + b * ur + c * vi + d * vr
-            l1[k] = e * ur - f * ui + g * vr - h * vi
-            l1i[k] = e * ui + f * ur + g * vi + h * vr
-    t[0], t[1], t[2], t[3] = t00r, t00i, t01r, t01i
-    t[4], t[5], t[6], t[7] = t10r, t10i, t11r, t11i
-
-
-@njit(cache=True, fastmath=FASTMATH)
 def transition_controlled(
     pr: Floats, pi: Floats, lr: Floats, li: Floats, q: int, mask: int, value: int, t: Floats
 ) -> None:
-    """The same over the indices whose bits ``mask`` equal ``value``."""
+    """Write T_ab = sum conj(lambda_a) psi_b for qubit ``q`` where the bits ``mask`` equal ``value`` into ``t``."""
     for k in range(8):
         t[k] = 0.0
     n = pr.shape[0]
@@ -124,6 +73,24 @@ def transition_controlled(
         s = ((s | fixed) + 1) & free
         if s == 0:
             break
+
+
+@njit(cache=True, fastmath=FASTMATH)
+def back_one(pr: Floats, pi: Floats, lr: Floats, li: Floats, q: int, u: Floats, t: Floats, work: Floats) -> None:
+    """Write T_ab = sum conj(lambda_a) psi_b for qubit ``q`` into ``t``, then apply ``u`` to psi and lambda.
+
+    ``t`` holds (re, im) of 00, 01, 10, 11; ``work`` is scratch (64).
+    """
+    n = pr.shape[0]
+    if n >= LANES:
+        if q < 3:
+            back_low(pr, pi, lr, li, q, u, t, work)
+        else:
+            back_high(pr, pi, lr, li, q, u, t, work)
+        return
+    transition_controlled(pr, pi, lr, li, q, 0, 0, t)
+    apply_controlled(pr, pi, q, 0, 0, u)
+    apply_controlled(lr, li, q, 0, 0, u)
 
 
 @njit(cache=True, fastmath=FASTMATH)

@@ -1,8 +1,8 @@
-"""One-qubit kernels for the lowest three qubits, written with explicit vectors of eight numbers.
+"""One-qubit kernels for states of at least three qubits, written with explicit vectors of eight numbers.
 
-A gate on qubit 0, 1 or 2 mixes neighbours inside groups of eight amplitudes. The compiler vectorises strided loops
-over such groups badly; spelled out, a gate is ``out = A * x + B * swapped(x)`` on whole vectors, with A and B
-holding the matrix entries that belong to each place, and costs the same as on any other qubit.
+A gate on qubit 3 or above combines two vectors of eight amplitudes. One on qubit 0, 1 or 2 mixes neighbours inside
+a vector: ``out = A * x + B * swapped(x)``, with A and B holding the matrix entries that belong to each place. Plain
+loops leave it to the compiler to find this, which it does badly where the loops are short.
 """
 
 from __future__ import annotations
@@ -58,13 +58,35 @@ class _Emit:
     def sub(self, a: ir.Value, b: ir.Value) -> ir.Value:
         return self.builder.fsub(a, b, flags=_FLAGS)
 
+    def splat(self, value: ir.Value) -> ir.Value:
+        one = self.builder.insert_element(
+            ir.Constant(_VECTOR, ir.Undefined), value, ir.Constant(ir.IntType(32), 0)
+        )
+        mask = ir.Constant(ir.VectorType(ir.IntType(32), LANES), [0] * LANES)
+        return self.builder.shuffle_vector(one, one, mask)
+
+    def product(self, a: ir.Value, b: ir.Value, x: ir.Value, y: ir.Value) -> tuple[ir.Value, ir.Value]:
+        """Return re and im of (a + i b) (x + i y)."""
+        return self.sub(self.mul(a, x), self.mul(b, y)), self.add(self.mul(a, y), self.mul(b, x))
+
+    def pair(self, kind: Any, arrays: Any, places: Any, u: list[ir.Value], x: list[ir.Value]) -> None:
+        """Store the matrix ``u`` times (x0 + i x1, x2 + i x3) at the two places."""
+        for k, place in enumerate(places):
+            a, b, c, d = u[4 * k : 4 * k + 4]
+            re = self.add(
+                self.sub(self.mul(a, x[0]), self.mul(b, x[1])), self.sub(self.mul(c, x[2]), self.mul(d, x[3]))
+            )
+            im = self.add(
+                self.add(self.mul(a, x[1]), self.mul(b, x[0])), self.add(self.mul(c, x[3]), self.mul(d, x[2]))
+            )
+            self.store(re, kind, arrays[0], place)
+            self.store(im, kind, arrays[1], place)
+
     def mixed(self, q: int, x: ir.Value, y: ir.Value, coef: list[ir.Value]) -> tuple[ir.Value, ir.Value]:
         """Return re and im of A * (x + i y) + B * swapped(x + i y)."""
         sx, sy = self.swapped(x, q), self.swapped(y, q)
-        a, b, c, d = coef
-        re = self.add(self.sub(self.mul(a, x), self.mul(b, y)), self.sub(self.mul(c, sx), self.mul(d, sy)))
-        im = self.add(self.add(self.mul(a, y), self.mul(b, x)), self.add(self.mul(c, sy), self.mul(d, sx)))
-        return re, im
+        own, other = self.product(coef[0], coef[1], x, y), self.product(coef[2], coef[3], sx, sy)
+        return self.add(own[0], other[0]), self.add(own[1], other[1])
 
 
 def _mixer(q: int) -> Callable[..., Any]:
@@ -113,6 +135,51 @@ def _back_mixer(q: int) -> Callable[..., Any]:
         return types.void(pr, pi, lr, li, index, coef, total), codegen
 
     return mix
+
+
+@intrinsic
+def _pair(typing_context, re, im, index, step, a, b, c, d, e, f, g, h):  # type: ignore[no-untyped-def]
+    """Apply ((a + ib, c + id), (e + if, g + ih)) to the vectors at ``index`` and ``index + step``."""
+
+    def codegen(context, builder, signature, args):  # type: ignore[no-untyped-def]
+        emit = _Emit(context, builder)
+        kind = signature.args[0]
+        r, i, first, step = args[:4]
+        second = builder.add(first, step)
+        u = [emit.splat(v) for v in args[4:]]
+        x = [emit.load(kind, array, place) for place in (first, second) for array in (r, i)]
+        emit.pair(kind, (r, i), (first, second), u, x)
+        return context.get_dummy_value()
+
+    return types.void(re, im, index, step, a, b, c, d, e, f, g, h), codegen
+
+
+@intrinsic
+def _back_pair(typing_context, pr, pi, lr, li, index, step, total, a, b, c, d, e, f, g, h):  # type: ignore[no-untyped-def]
+    """Add conj(lambda_a) psi_b of the two vectors to the sums in ``total``, then do as ``_pair`` for both."""
+
+    def codegen(context, builder, signature, args):  # type: ignore[no-untyped-def]
+        emit = _Emit(context, builder)
+        kind = signature.args[0]
+        arrays, first, step, total = args[:4], args[4], args[5], args[6]
+        places = (first, builder.add(first, step))
+        u = [emit.splat(v) for v in args[7:]]
+        psi = [emit.load(kind, array, place) for place in places for array in arrays[:2]]
+        bra = [emit.load(kind, array, place) for place in places for array in arrays[2:]]
+        for m in range(4):
+            lr, li, xr, xi = (*bra[2 * (m // 2) : 2 * (m // 2) + 2], *psi[2 * (m % 2) : 2 * (m % 2) + 2])
+            products = (
+                emit.add(emit.mul(lr, xr), emit.mul(li, xi)),
+                emit.sub(emit.mul(lr, xi), emit.mul(li, xr)),
+            )
+            for part, product in enumerate(products):
+                place = emit.at(LANES * (2 * m + part))
+                emit.store(emit.add(emit.load(kind, total, place), product), kind, total, place)
+        emit.pair(kind, arrays[:2], places, u, psi)
+        emit.pair(kind, arrays[2:], places, u, bra)
+        return context.get_dummy_value()
+
+    return types.void(pr, pi, lr, li, index, step, total, a, b, c, d, e, f, g, h), codegen
 
 
 _mix0, _mix1, _mix2 = _mixer(0), _mixer(1), _mixer(2)
@@ -172,3 +239,29 @@ def back_low(pr: Floats, pi: Floats, lr: Floats, li: Floats, q: int, u: Floats, 
         t[own + 1] += total[8 + k]
         t[other] += total[16 + k]
         t[other + 1] += total[24 + k]
+
+
+@njit(cache=True, fastmath=FASTMATH)
+def apply_high(re: Floats, im: Floats, q: int, u: Floats) -> None:
+    """Apply a 2 x 2 matrix to qubit ``q`` >= 3."""
+    a, b, c, d, e, f, g, h = u[0], u[1], u[2], u[3], u[4], u[5], u[6], u[7]
+    s = 1 << q
+    for base in range(0, re.shape[0], 2 * s):
+        for k in range(base, base + s, LANES):
+            _pair(re, im, k, s, a, b, c, d, e, f, g, h)
+
+
+@njit(cache=True, fastmath=FASTMATH)
+def back_high(pr: Floats, pi: Floats, lr: Floats, li: Floats, q: int, u: Floats, t: Floats, total: Floats) -> None:
+    """As ``back_low`` for qubit ``q`` >= 3; ``total`` is scratch (64)."""
+    a, b, c, d, e, f, g, h = u[0], u[1], u[2], u[3], u[4], u[5], u[6], u[7]
+    s = 1 << q
+    for k in range(8 * LANES):
+        total[k] = 0.0
+    for base in range(0, pr.shape[0], 2 * s):
+        for k in range(base, base + s, LANES):
+            _back_pair(pr, pi, lr, li, k, s, total, a, b, c, d, e, f, g, h)
+    for m in range(8):
+        t[m] = 0.0
+        for k in range(LANES):
+            t[m] += total[LANES * m + k]
