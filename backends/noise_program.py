@@ -192,7 +192,6 @@ class NoisyProgram:
         self.qubits = tuple(qubits)
         self._place = {q: i for i, q in enumerate(self.qubits)}
         self._expressions: list[ParameterExpression] = []
-        self._slots: dict[Any, int] = {}
         self._rows: list[tuple[int, int, int, int, int, int]] = []
         self._factors: list[tuple[int, int]] = []
         self._consts: list[FloatArray] = []
