@@ -130,6 +130,7 @@ def bench(
     shots: Annotated[int, typer.Option(min=1, help="QAOA samples, and uniform guesses beside them.")] = 1024,
     encoding: Annotated[str, typer.Option(help="QAOA encoding.")] = "qutrit",
     device: Annotated[str, typer.Option(help="Device whose noise qaoa-noisy runs under.")] = "fake_torino",
+    evaluations: Annotated[int, typer.Option(min=4, help="Energy evaluations of a QAOA run.")] = 150,
     out: Annotated[Path | None, typer.Option(help="Write the table to .csv, .json or .md.")] = None,
     json_: Json = False,
 ) -> None:
@@ -150,6 +151,7 @@ def bench(
         samples=shots,
         encoding=encoding,
         device=device,
+        evaluations=evaluations,
         callback=lambda row: typer.echo(f"{row.instance} {row.method} seed {row.seed}: cut {row.cut}", err=True),
     )
     _emit(table, out, json_)

@@ -11,10 +11,10 @@ from typing import Literal, get_args
 import numpy as np
 from numpy.typing import NDArray
 
-from qalgs.errors import invalid
+from qalgs.errors import InfeasibleError, invalid
 
 from . import kernels
-from .arcs import pairs, perturbed
+from .arcs import pairs, perturbed, predicted_segments
 from .circles import BLOCK
 from .engine import ArcsTask, CirclesTask, run_chunks
 from .low_rank import rank1, score
@@ -27,6 +27,7 @@ from .vertices import MAX_CANDIDATES, check_candidates, maximize_vertices
 Method = Literal["auto", "rank1", "three-arc", "arcs", "circles", "vertices"]
 DEFAULT_CIRCLES = 200
 MAX_TABLE_ROWS = 16_000
+MAX_SEGMENTS = 10**11
 _ROTATIONS = 4
 
 
@@ -72,6 +73,11 @@ def check_size(n: int, method: str, rank: int, max_candidates: int) -> None:
     """Refuse, before any work, an exact run that would not end or not fit."""
     if method == "vertices":
         check_candidates(n, min(rank, n), 3, max_candidates)
+    if method == "arcs" and predicted_segments(n) > MAX_SEGMENTS:
+        raise InfeasibleError(
+            f"exact arcs on n = {n} rows walk about {predicted_segments(n)} segments, more than the limit of "
+            f"{MAX_SEGMENTS}; use method='three-arc' (real factors) or method='circles'"
+        )
     if method == "three-arc" and n > MAX_TABLE_ROWS:
         rule = f"must be at most {MAX_TABLE_ROWS} for method='three-arc' (its table has (n + 1)^2 entries)"
         raise invalid("n", n, rule, "use method='circles'")

@@ -220,6 +220,7 @@ def compare(
     samples: int = 1024,
     encoding: str = "qutrit",
     device: str = "fake_torino",
+    evaluations: int = 150,
     callback: Callable[[Row], None] | None = None,
 ) -> ResultsTable:
     """Run methods on graphs and collect one table.
@@ -235,6 +236,7 @@ def compare(
         samples: QAOA samples, and uniform guesses beside them.
         encoding: QAOA encoding; noisy runs on qubits take ``"binary"`` in place of qutrits.
         device: The device whose noise ``"qaoa-noisy"`` runs under.
+        evaluations: Energy evaluations of a QAOA run.
         callback: Called with each row.
 
     Returns:
@@ -246,7 +248,7 @@ def compare(
             raise invalid("methods", name, f"must be among {', '.join(get_args(MethodName))}")
     rows = []
     for row in _iter_rows(
-        graphs, methods, weight, seeds, budget, bound, _Quantum(reps, samples, encoding, device)
+        graphs, methods, weight, seeds, budget, bound, _Quantum(reps, samples, encoding, device, evaluations)
     ):
         rows.append(row)
         if callback is not None:
@@ -262,6 +264,7 @@ class _Quantum:
     samples: int
     encoding: str
     device: str
+    evaluations: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -357,6 +360,7 @@ def _qaoa(problem: Problem, method: str, seed: int, settings: _Quantum) -> _Run:
         encoding,  # type: ignore[arg-type]
         reps=settings.reps,
         samples=settings.samples,
+        budget=settings.evaluations,
         seed=seed,
         warm_start=warm,
         **options,

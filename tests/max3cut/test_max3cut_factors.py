@@ -195,7 +195,7 @@ def test_maximize_form_of_an_indefinite_hermitian_matrix(rng: np.random.Generato
 def test_maximize_form_in_two_workers_and_truncated(rng: np.random.Generator) -> None:
     factor = gaussian(rng, 70, 2)
     form = factor @ factor.conj().T
-    one, two = maximize_form(form), maximize_form(form, n_jobs=2)
+    one, two = maximize_form(form), maximize_form(form, n_jobs=2, backend="threading")
     assert one.value == two.value
     assert one.method == "arcs"
     noisy = form + 1e-3 * np.diag(rng.standard_normal(70))

@@ -12,6 +12,7 @@ import scipy.sparse as sp
 
 from qalgs.errors import InfeasibleError, InvalidInputError, QalgsWarning
 from qalgs.max3cut import best_known, fingerprint, max3cut, read_gset, verify_gset, write_gset
+from qalgs.max3cut.arcs import predicted_segments
 from qalgs.max3cut.generators import gnm, torus
 from qalgs.max3cut.registry import BEST_KNOWN, FINGERPRINTS
 from qalgs.max3cut.vertices import predicted_candidates
@@ -123,6 +124,10 @@ def test_bad_arguments_are_named() -> None:
 def test_exact_runs_are_refused_with_the_predicted_count() -> None:
     with pytest.raises(InfeasibleError, match=str(predicted_candidates(100, 3))):
         max3cut(gnm(100, 400, seed=1), rank=3, method="vertices")
+    with pytest.raises(InfeasibleError, match=f"walk about {predicted_segments(5000)} segments"):
+        max3cut(nx.cycle_graph(5000), method="arcs")
+    with pytest.raises(InvalidInputError, match="n must be at most 16000 for method='three-arc'"):
+        max3cut(nx.cycle_graph(16_001), method="three-arc")
 
 
 def test_registry_and_fingerprints(tmp_path: Path) -> None:
