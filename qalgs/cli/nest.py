@@ -35,7 +35,7 @@ def run(
     file: File,
     out: Out = Path("out"),
     resume: Annotated[
-        bool, typer.Option("--resume", help="Continue the run in the folder; there must be one.")
+        bool, typer.Option("--resume", help="Continue the run in the folder, as is done anyway.")
     ] = False,
     fast: Fast = False,
     strategy: Annotated[str | None, typer.Option("--strategy", help="Another strategy for all jobs.")] = None,
@@ -49,12 +49,11 @@ def run(
     """Train the jobs of a file together on one chip; a run in the same folder with the same file is continued."""
     from qalgs.cli.jobsfile import load_jobs
     from qalgs.cli.runfolder import LEDGER, check_writable
-    from qalgs.errors import LedgerError
 
     check_writable(out)
     settings = {"fast": fast or environment_fast(), "strategy": strategy, "seed": seed, "plan": plan}
-    if resume and not (out / LEDGER).is_file():
-        raise LedgerError(f"{out} holds no run to resume; leave out --resume to start one")
+    if resume and not (out / LEDGER).is_file() and not quiet:
+        print(f"nothing is recorded in {out} yet; starting", file=sys.stderr)
     _execute(load_jobs(file), out, settings, workers=workers, plots=plots, as_json=as_json, quiet=quiet)
 
 

@@ -22,7 +22,7 @@ from qalgs.results import versions
 from qalgs.seeds import Seed, root_seed
 
 from .campaign_maps import Tenant, check_plan, planned_steps, requests_of, settle
-from .chip import Chip
+from .chip import Chip, device_of
 from .convergence import Convergence
 from .crosstalk import CoherentZZ
 from .events import CampaignFinished, CampaignStarted, CycleFinished, CycleStarted, Evaluated, Event
@@ -54,7 +54,7 @@ class Campaign:
     Args:
         jobs: The jobs; their own strategy, optimiser, cycles, evaluations and shots win over the campaign's.
         snapshot: The device: a snapshot, a backend, or a name for :func:`qalgs.backends.load_backend`. May be left
-            out when the executor has a backend.
+            out when the executor has a backend, or the strategy's walk a catalogue.
         strategy: Map and optimiser schedules, :func:`Nest` by default, or a name.
         optimizer: The minimiser with its step schedule.
         shots: Shots per measurement basis and evaluation; 0 is exact.
@@ -116,7 +116,7 @@ class Campaign:
         self.convergence = convergence or Convergence()
         self.rates = rates or Rates()
         self.seed = root_seed(seed)
-        self.snapshot = _device(snapshot, executor)
+        self.snapshot = _device(snapshot, executor, self.strategy)
         self.plan = plan
         if plan is not None:
             check_plan(plan, [job.name for job in self.jobs], self.snapshot.name, self.buffer)
@@ -382,13 +382,17 @@ class Campaign:
             )
 
 
-def _device(given: Any, executor: Executor | None) -> DeviceSnapshot:
+def _device(given: Any, executor: Executor | None, strategy: Strategy) -> DeviceSnapshot:
     from qalgs.backends import DeviceSnapshot
 
     if given is None:
         given = getattr(executor, "backend", None)
+    if given is None and strategy.walk is not None and strategy.walk.catalogue is not None:
+        given = device_of(strategy.walk.catalogue.chip)
     if isinstance(given, DeviceSnapshot):
         return given
     if given is None:
         raise invalid("snapshot", None, "must be a DeviceSnapshot, a backend or the name of one")
+    if hasattr(given, "operation_names"):
+        return DeviceSnapshot.from_target(given)
     return DeviceSnapshot.from_backend(given)

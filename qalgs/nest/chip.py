@@ -153,6 +153,11 @@ class Chip:
 _CACHE: OrderedDict[int, tuple[Any, Chip]] = OrderedDict()
 
 
+def device_of(chip: Chip) -> Any | None:
+    """Return the snapshot, target or backend that a chip was made of, if it is among the last ones looked at."""
+    return next((device for device, known in _CACHE.values() if known is chip), None)
+
+
 def _view(device: Any) -> Chip:
     if hasattr(device, "gate_errors") and hasattr(device, "readout_error"):
         return _build(

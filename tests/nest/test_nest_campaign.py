@@ -24,6 +24,7 @@ from qalgs.nest import (
     ErrorInflation,
     InvertedReLU,
     Job,
+    LayoutCatalogue,
     Ledger,
     Linear,
     Nest,
@@ -282,6 +283,17 @@ def test_a_walk_that_may_not_jump_names_job_and_cycle() -> None:
     strict = Nest(InvertedReLU(cycles=4), QubitWalk(move="leaf", tolerance=1e-6, on_fail="error"))
     with pytest.raises(InfeasibleError, match="job 'chain', cycle 2: no leaf move"):
         campaign(chain(), strategy=strict).run()
+
+
+def test_the_device_may_come_with_the_walk() -> None:
+    job = chain()
+    catalogue = LayoutCatalogue.for_circuit(job.circuit, snapshot())
+    schedule = InvertedReLU(cycles=2, esp_min=0.7, esp_max="best")
+    walk = QubitWalk(catalogue, tolerance=0.05, move="snake", on_fail="jump")
+    options = {"optimizer": COBYLA(rhobeg=(1, 0.1)), "shots": 16, "evaluations": 3, "seed": 7}
+    short = Campaign([job], strategy=Nest(schedule, walk), **options).run()  # type: ignore[arg-type]
+    full = Campaign([job], snapshot(), strategy=Nest(schedule, walk), **options).run()  # type: ignore[arg-type]
+    assert short.digest == full.digest
 
 
 def unmeasurable() -> QuantumCircuit:
