@@ -22,6 +22,7 @@ def append_qsvt(
     *,
     inverse_side: bool = True,
     dense: bool = False,
+    control: int | None = None,
 ) -> None:
     """Append the singular value transformation by a real polynomial of definite parity.
 
@@ -39,32 +40,42 @@ def append_qsvt(
         inverse_side: For odd degree, apply ``p`` with left and right singular vectors exchanged, as an inverse
             needs: the first call is then inverted. Even degrees act on the right singular vectors.
         dense: Give the calls by their matrices (exact simulators).
+        control: Apply it only where this qubit is 1 (odd degree). Idle phases leave pairs of calls that cancel, so
+            only the last call itself is controlled.
     """
     phi = np.asarray(phases, dtype=float)
     degree = len(phi) - 1
     if degree < 1:
         raise invalid("phases", len(phi), "must hold at least two phases")
+    if control is not None and degree % 2 == 0:
+        raise invalid("phases", degree, "must be of odd degree to be controlled")
     adjoint = bool(inverse_side and degree % 2)
     circuit.h(signal)
-    projector_phase(circuit, float(phi[-1]), ancillas, signal)
+    projector_phase(circuit, float(phi[-1]), ancillas, signal, control)
     for k in range(degree):
-        encoding.append(circuit, system, ancillas, adjoint=adjoint, dense=dense)
+        last = control if k == degree - 1 else None
+        encoding.append(circuit, system, ancillas, adjoint=adjoint, dense=dense, control=last)
         adjoint = not adjoint
-        projector_phase(circuit, float(phi[degree - 1 - k]), ancillas, signal)
+        projector_phase(circuit, float(phi[degree - 1 - k]), ancillas, signal, control)
     if degree % 2 == 0:
         circuit.rz(np.pi, signal)
     circuit.h(signal)
 
 
-def projector_phase(circuit: QuantumCircuit, phi: float, ancillas: Sequence[int], signal: int) -> None:
-    """Append ``exp(i phi Z_signal (2 |0><0|_ancillas - 1))``."""
-    if len(ancillas) == 1:
+def projector_phase(
+    circuit: QuantumCircuit, phi: float, ancillas: Sequence[int], signal: int, control: int | None = None
+) -> None:
+    """Append ``exp(i phi Z_signal (2 |0><0|_ancillas - 1))``, under ``control`` if given."""
+    if len(ancillas) == 1 and control is None:
         circuit.rzz(-2.0 * phi, ancillas[0], signal)
         return
     for q in ancillas:
         circuit.x(q)
     circuit.mcx(list(ancillas), signal)
-    circuit.rz(2.0 * phi, signal)
+    if control is None:
+        circuit.rz(2.0 * phi, signal)
+    else:
+        circuit.crz(2.0 * phi, control, signal)
     circuit.mcx(list(ancillas), signal)
     for q in ancillas:
         circuit.x(q)

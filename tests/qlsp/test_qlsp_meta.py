@@ -119,6 +119,22 @@ def test_warm_start_ratios(seed: int) -> None:
     assert correction.details["lcu_amplitude"] > 0.99
 
 
+@pytest.mark.parametrize("encoding", ["dilation", "banded"])
+def test_correction_inside_the_circuit(encoding: str) -> None:
+    a = 2.2 * np.eye(8) - np.eye(8, k=1) - np.eye(8, k=-1)
+    system = LinearSystem(a, np.arange(1.0, 9.0), encoding=encoding)
+    start = GradientDescent(60)
+    apart = ResidualCorrection(QSVTInversion(), initial_guess=start).solve(system, epsilon=1e-3)
+    inside = ResidualCorrection(QSVTInversion(), initial_guess=start, coherent=True).solve(system, epsilon=1e-3)
+    np.testing.assert_allclose(inside.x, apart.x, atol=1e-9 * float(np.linalg.norm(apart.x)))
+    assert count_queries(inside.circuit) == {"U_A": inside.queries_A, "U_b": 1}
+    assert inside.queries_A == apart.queries_A
+    # The circuit's own state is the solution: its success amplitude is that of the combination.
+    assert inside.success_probability > 0.9 > apart.success_probability
+    with pytest.raises(InvalidInputError, match="must come with QSVTInversion"):
+        ResidualCorrection(HHL(), coherent=True)
+
+
 def test_certified_plan_uses_no_solution() -> None:
     system = random_system(8, 100, seed=2)
     x0, products = GradientDescent(500).start(system)

@@ -20,8 +20,10 @@ from ..polynomials import check_epsilon
 from ..resources import CostEstimate, SystemModel, model_of
 from ..result import QLSPResult, Step
 from ..solvers.base import Callback, Problem, Solver, Vector, estimate_from, finish, measure
+from ..solvers.qsvt import QSVTInversion
 from ..verify import direction_error
 from .base import direction_errors, quantum_residual, search_line
+from .coherent import correct_in_circuit
 from .proximal import _step, model_of_light
 from .starts import Start, is_cold, resolve
 
@@ -38,6 +40,8 @@ class ResidualCorrection(Solver):
         initial_guess: As for :class:`ProximalPoint`.
         steps: Largest number of corrections; by default until ``epsilon`` (at most 100).
         epsilon_inner: Precision of each correction; by default just enough from a warm start, 0.05 from a cold.
+        coherent: Add the correction inside the circuit, one linear combination of the start and the transformed
+            residual, so that the state prepared *is* the corrected solution (QSVTInversion only; needs a start).
         plan: ``"reference"`` lets the start's true error (known to verification) choose degree and precision;
             ``"certified"`` uses ``kappa |b - A x| / |x|``.
     """
@@ -47,10 +51,13 @@ class ResidualCorrection(Solver):
     steps: int | None = None
     epsilon_inner: float | None = None
     plan: str = "reference"
+    coherent: bool = False
 
     def __post_init__(self) -> None:
         if not isinstance(self.inner, Solver):
             raise invalid("inner", self.inner, "must be a solver", "pass an instance, such as QSVTInversion()")
+        if self.coherent and not isinstance(self.inner, QSVTInversion):
+            raise invalid("coherent", self.inner, "must come with QSVTInversion", "leave it off")
         if self.plan not in ("reference", "certified"):
             raise invalid("plan", self.plan, "must be one of reference, certified")
         if self.steps is not None and self.steps < 1:
@@ -103,6 +110,16 @@ class ResidualCorrection(Solver):
                     break
                 problem = self._problem(system, r)
                 inner, inside = self._choose(system, problem, y, r, eps, cold)
+                if self.coherent and not cold:
+                    assert isinstance(inner, QSVTInversion)
+                    run = correct_in_circuit(inner, problem, y, float(np.linalg.norm(r)), inside, executor)
+                    ledger.add(run)
+                    y = run.vector.real if system.real else run.vector
+                    if not run.norm_known:
+                        y = search_line(system.matrix, y, system.rhs, positive=system.kind is Kind.POSITIVE)
+                    amplitude = float(np.sqrt(run.probability))
+                    history.append(_step(system, y, run, index, callback))
+                    continue
                 run = inner.run_problem(problem, inside, executor)
                 ledger.add(run)
                 step = run.vector * (np.linalg.norm(r) / problem.encoding.alpha)

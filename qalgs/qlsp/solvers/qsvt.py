@@ -63,6 +63,12 @@ class QSVTInversion(InnerSolver):
         amplitude = min(1.0, self.peak * model.y_norm * model.alpha / (1.31 * kappa))
         return Cost(float(degree), 1.0, float(degree), 1, amplitude**2)
 
+    def transformation(self, problem: Problem, epsilon: float) -> tuple[NDArray[np.float64], float, int]:
+        """Return the phases for reflections, the factor that undoes the scaling, and the degree."""
+        series = self.polynomial(problem.kappa, epsilon)
+        factor = self.peak / series.peak()
+        return symmetric_phases(series.scaled(factor)).reflection(), 1.0 / factor, series.degree
+
     def program(self, problem: Problem, epsilon: float, *, dense: bool) -> Program:
         """Build the circuit, open in the right-hand side; cached on the encoding."""
         series = self.polynomial(problem.kappa, epsilon)
