@@ -13,6 +13,9 @@ from qalgs.seeds import keyed
 from .chip import Chip, Ints
 from .translate import Edges
 
+CALLS = 1_000_000
+"""Steps of one VF2 search: whether a circuit as large as the chip fits can take forever to decide."""
+
 
 def embeddings(graph: Any, n: int, edges: Edges, limit: int, *, induced: bool, seed: int = 0) -> tuple[Ints, str]:
     """Return the embeddings of a connected graph in the chip, by VF2, and a note if they had to be sampled.
@@ -37,7 +40,7 @@ def embeddings(graph: Any, n: int, edges: Edges, limit: int, *, induced: bool, s
     if n > graph.num_nodes() or max((len(pattern.neighbors(v)) for v in range(n)), default=0) > degree:
         return np.zeros((0, n), dtype=np.int64), ""
     how: dict[str, Any] = {"subgraph": True, "induced": induced, "id_order": False}
-    mappings = rx.vf2_mapping(graph, pattern, call_limit=20_000_000, **how)
+    mappings = rx.vf2_mapping(graph, pattern, call_limit=CALLS, **how)
     maps = _as_array(itertools.islice(mappings, limit + 1), graph, n)
     if len(maps) <= limit:
         return maps, ""
@@ -55,7 +58,7 @@ def embeddings(graph: Any, n: int, edges: Edges, limit: int, *, induced: bool, s
             shuffled,
             pattern,
             node_matcher=lambda chip, vertex: vertex < 0 or chip == vertex,
-            call_limit=1_000_000,
+            call_limit=CALLS // 100,
             subgraph=True,
             induced=induced,
             id_order=True,

@@ -25,6 +25,10 @@ class Shape:
     maps: Ints = field(repr=False)
 
 
+STEPS = 1_000_000
+"""Steps of the enumeration: subsets nearly as large as the chip are rare among exponentially many partial ones."""
+
+
 def connected_subsets(graph: Any, n: int, limit: int) -> tuple[list[tuple[int, ...]], bool]:
     """Return the connected ``n``-qubit subsets of a chip, each once, sorted.
 
@@ -44,12 +48,14 @@ def connected_subsets(graph: Any, n: int, limit: int) -> tuple[list[tuple[int, .
     truncated = False
     share = max(1, limit // max(1, len(near)))
     for root in near:
-        grown = _grow((root,), {w for w in near[root] if w > root}, near[root] | {root}, root, near, n)
+        budget = [max(2_000, STEPS // max(1, len(near)))]
+        grown = _grow((root,), {w for w in near[root] if w > root}, near[root] | {root}, root, near, n, budget)
         for mine, subset in enumerate(grown):
             if mine > limit or (mine >= share and len(found) >= limit):
                 truncated = True
                 break
             found.append(tuple(sorted(graph[i] for i in subset)))
+        truncated |= budget[0] <= 0
     if len(found) > limit:
         step = np.linspace(0, len(found) - 1, limit).round().astype(int)
         found, truncated = [found[i] for i in np.unique(step)], True
@@ -85,7 +91,7 @@ def connected_shapes(graph: Any, n: int, limit: int, *, max_shapes: int = 64) ->
     groups = sorted((g for gs in classes.values() for g in gs), key=lambda g: -len(g[1]))
     notes = []
     if truncated:
-        notes.append(f"more than {limit} connected subsets exist; {len(subsets)} were kept (raise the limit)")
+        notes.append(f"not all connected subsets were listed; {len(subsets)} were kept (raise the limit)")
     if len(groups) > max_shapes:
         notes.append(f"{len(groups) - max_shapes} rare shapes of {len(groups)} were left out")
     shapes, room = [], limit
@@ -103,8 +109,17 @@ def connected_shapes(graph: Any, n: int, limit: int, *, max_shapes: int = 64) ->
 
 
 def _grow(
-    subset: tuple[int, ...], extension: set[int], seen: set[int], root: int, near: dict[int, set[int]], n: int
+    subset: tuple[int, ...],
+    extension: set[int],
+    seen: set[int],
+    root: int,
+    near: dict[int, set[int]],
+    n: int,
+    budget: list[int],
 ) -> Any:
+    budget[0] -= 1
+    if budget[0] <= 0:
+        return
     if len(subset) == n:
         yield subset
         return
@@ -112,7 +127,7 @@ def _grow(
     while extension:
         vertex = extension.pop()
         exclusive = {w for w in near[vertex] if w > root and w not in seen}
-        yield from _grow((*subset, vertex), extension | exclusive, seen | near[vertex], root, near, n)
+        yield from _grow((*subset, vertex), extension | exclusive, seen | near[vertex], root, near, n, budget)
 
 
 def _signature(part: Any) -> tuple[int, ...]:

@@ -163,6 +163,16 @@ def test_a_lattice_that_explodes_is_capped_and_says_so() -> None:
     np.testing.assert_array_equal(catalogue.maps, again.maps)
 
 
+def test_a_circuit_as_large_as_the_chip_is_decided_in_bounded_time() -> None:
+    """No line of 65 qubits exists on this lattice; an exhaustive search would never end."""
+    brooklyn = DeviceSnapshot.from_backend("fake_brooklyn")
+    catalogue = LayoutCatalogue.for_circuit(line(65, 1), brooklyn)
+    assert catalogue.routed
+    assert sorted(catalogue.best()) == list(range(65))
+    layout = catalogue.best()
+    assert esp(catalogue.isa(layout), brooklyn, layout) == pytest.approx(layout.esp, rel=1e-9)
+
+
 def test_queries(brisbane: DeviceSnapshot) -> None:
     catalogue = LayoutCatalogue.for_circuit(line(4), brisbane)
     best = catalogue.best()
