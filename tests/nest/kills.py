@@ -185,7 +185,7 @@ def local(path: Path, wrap: Callable[[Executor], Executor]) -> Campaign:
     ]
     executor = wrap(LocalExecutor(snapshot))
     return Campaign(
-        jobs, snapshot, strategy=Nest(), shots=200, evaluations=30, seed=3, ledger=path, executor=executor
+        jobs, snapshot, strategy=Nest(), shots=200, evaluations=20, seed=3, ledger=path, executor=executor
     )
 
 
