@@ -58,6 +58,11 @@ class Problem:
         return int(self.hamiltonian.num_qubits)
 
     @property
+    def dimension(self) -> int:
+        """Number of states of the sector, or of the whole space."""
+        return self.sector.dimension if self.sector is not None else int(2**self.num_qubits)
+
+    @property
     def effective(self) -> SparsePauliOp:
         """The operator that is minimised: the Hamiltonian plus the constraint's penalty."""
         if self.constraint is None:

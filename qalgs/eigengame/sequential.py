@@ -47,7 +47,7 @@ def play(
             status=outcome.status,
             evaluations=arena.counts.get(state, 0),
         )
-    if window is not None and k < 2**arena.problem.num_qubits:
+    if window is not None and k < arena.problem.dimension:
         yield arena.note(f"the window may hold more than the {k} levels searched; raise max_levels")
     return found
 

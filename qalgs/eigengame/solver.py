@@ -170,12 +170,18 @@ class ExcitedStates:
     ) -> Generator[Event, None, None]:
         """Yield ``Progress``, ``LevelFound``, ``RoundDone`` and ``Note`` events, and last ``Finished``."""
         problem, players, arena = self._open(hamiltonian, initial)
+        told: set[str] = set()
         for event in self._drive(problem, players, arena):
-            if isinstance(event, Note):
-                warnings.warn(event.text, QalgsWarning, stacklevel=2)
-            if self.callback is not None:
-                self.callback(event)
-            yield event
+            due: list[Event] = [event]
+            if isinstance(event, Finished):
+                due = [*(Note(text=text) for text in event.result.notes if text not in told), event]
+            for each in due:
+                if isinstance(each, Note):
+                    told.add(each.text)
+                    warnings.warn(each.text, QalgsWarning, stacklevel=2)
+                if self.callback is not None:
+                    self.callback(each)
+                yield each
 
     def _open(self, hamiltonian: object, initial: NDArray[np.float64] | None) -> tuple[Problem, Players, Arena]:
         """Check everything and build the run."""
@@ -202,7 +208,7 @@ class ExcitedStates:
             sigma=spread(problem.effective if problem.constraint is None else problem.hamiltonian),
             root=root_seed(self.seed),
             restarts=restarts,
-            budget=self.budget or (240 if measured else 2000),
+            budget=self.budget or (320 if measured else 2000),
             warm=warm_start(initial, players.num_parameters),
             notes=notes,
         )
@@ -216,8 +222,7 @@ class ExcitedStates:
         found: list[Snapshot] = []
         count = self.max_levels if self.k == "auto" else int(self.k)
         if self.k == "auto":
-            dimension = problem.sector.dimension if problem.sector else 2**problem.num_qubits
-            count = min(count, dimension)
+            count = min(count, problem.dimension)
         try:
             if self.method == "ssvqe":
                 assert isinstance(players, WeightedPlayers)

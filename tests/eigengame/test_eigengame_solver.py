@@ -187,6 +187,16 @@ def test_window_counts_the_levels() -> None:
     np.testing.assert_allclose(result.energies, [exact[0], exact[1]], atol=1e-6)
 
 
+def test_window_over_everything_and_over_too_much() -> None:
+    h2 = H2_PARITY
+    everything = window_states(h2, 10.0, seed=0)
+    np.testing.assert_allclose(everything.energies, h2.energies(4), atol=1e-6)
+    assert everything.notes == ()
+    with pytest.warns(QalgsWarning, match="more than the 2 levels searched; raise max_levels"):
+        some = window_states(h2, 10.0, seed=0, max_levels=2)
+    assert len(some.energies) == 2
+
+
 def test_foreign_sectors_are_lifted_or_refused() -> None:
     # A hardware-efficient circuit leaves N = 2, where -0.5364 (N = 1, 3) lies below the triplet.
     everything = np.linalg.eigvalsh(H2.hamiltonian.to_matrix())
