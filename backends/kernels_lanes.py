@@ -1,8 +1,8 @@
 """One-qubit kernels for states of at least three qubits, written with explicit vectors of eight numbers.
 
 A gate on qubit 3 or above combines two vectors of eight amplitudes. One on qubit 0, 1 or 2 mixes neighbours inside
-a vector: ``out = A * x + B * swapped(x)``, with A and B holding the matrix entries that belong to each place. Plain
-loops leave it to the compiler to find this, which it does badly where the loops are short.
+a vector: ``out = A * x + B * swapped(x)``, with A and B holding the matrix entries that belong to each place.
+Plain loops leave it to the compiler to find this, which it does badly where the loops are short.
 """
 
 from __future__ import annotations
@@ -182,6 +182,9 @@ def _back_pair(typing_context, pr, pi, lr, li, index, step, total, a, b, c, d, e
     return types.void(pr, pi, lr, li, index, step, total, a, b, c, d, e, f, g, h), codegen
 
 
+# to type checkers an intrinsic has one argument more than its callers give
+_apply_pair: Callable[..., Any] = _pair
+_apply_back_pair: Callable[..., Any] = _back_pair
 _mix0, _mix1, _mix2 = _mixer(0), _mixer(1), _mixer(2)
 _back0, _back1, _back2 = _back_mixer(0), _back_mixer(1), _back_mixer(2)
 
@@ -248,7 +251,7 @@ def apply_high(re: Floats, im: Floats, q: int, u: Floats) -> None:
     s = 1 << q
     for base in range(0, re.shape[0], 2 * s):
         for k in range(base, base + s, LANES):
-            _pair(re, im, k, s, a, b, c, d, e, f, g, h)
+            _apply_pair(re, im, k, s, a, b, c, d, e, f, g, h)
 
 
 @njit(cache=True, fastmath=FASTMATH)
@@ -260,7 +263,7 @@ def back_high(pr: Floats, pi: Floats, lr: Floats, li: Floats, q: int, u: Floats,
         total[k] = 0.0
     for base in range(0, pr.shape[0], 2 * s):
         for k in range(base, base + s, LANES):
-            _back_pair(pr, pi, lr, li, k, s, total, a, b, c, d, e, f, g, h)
+            _apply_back_pair(pr, pi, lr, li, k, s, total, a, b, c, d, e, f, g, h)
     for m in range(8):
         t[m] = 0.0
         for k in range(LANES):
