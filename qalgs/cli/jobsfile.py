@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import BaseModel, Field, TypeAdapter, ValidationError
 
+from qalgs.cli import kinds_algorithms as _more_kinds  # noqa: F401  (puts its kinds into the table)
 from qalgs.cli.kinds import KINDS, Count, OptimizerTable, Real, Strict
 from qalgs.errors import InfeasibleError, InvalidInputError, QalgsError
 
@@ -210,7 +211,7 @@ class JobsFile:
                         cycles=model.cycles,
                         shots=_cut(model.shots, FAST_SHOTS, fast),
                         strategy=None if own is None else self.strategy(own, model.cycles),
-                        start=model.start,
+                        start=problem.start if model.start is None else model.start,
                         exact=problem.exact,
                         baseline=problem.baseline,
                         baseline_name=problem.baseline_name,

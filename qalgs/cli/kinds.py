@@ -49,6 +49,7 @@ class Problem:
         exact: Lowest right value, if known without diagonalising.
         baseline: What is to be had without training.
         baseline_name: What that is.
+        start: First point of the training where the kind knows a good one; the job's own ``start`` wins.
     """
 
     circuit: QuantumCircuit
@@ -56,6 +57,7 @@ class Problem:
     exact: float | None = None
     baseline: float | None = None
     baseline_name: str = ""
+    start: list[float] | None = None
 
 
 class Ansatz(Strict):
