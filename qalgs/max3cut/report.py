@@ -253,7 +253,23 @@ def compare(
         rows.append(row)
         if callback is not None:
             callback(row)
-    return ResultsTable(tuple(rows))
+    return ResultsTable(tuple(_with_best(rows)))
+
+
+def _with_best(rows: list[Row]) -> list[Row]:
+    """Give instances without a value on record the best cut of the table."""
+    best: dict[str, Row] = {}
+    for row in rows:
+        if row.instance not in best or (row.cut, row.proved) > (best[row.instance].cut, best[row.instance].proved):
+            best[row.instance] = row
+    filled = []
+    for row in rows:
+        top = best[row.instance]
+        if row.best_known is None:
+            source = "proved here" if top.proved else f"best of this table ({top.method})"
+            row = dataclasses.replace(row, best_known=top.cut, best_known_source=source)
+        filled.append(row)
+    return filled
 
 
 @dataclass(frozen=True, slots=True)
@@ -314,8 +330,8 @@ def _row(
         instance=name, method=method, seed=seed, n=problem.n, m=problem.m,
         total_weight=problem.number(problem.total),
         weights="unit" if unit else "integer" if problem.integral else "real",
-        cut=run.cut, best_known=run.cut if proved and known is None else None if known is None else known.cut,
-        best_known_source="proved here" if proved and known is None else "" if known is None else known.source,
+        cut=run.cut, best_known=None if known is None else known.cut,
+        best_known_source="" if known is None else known.source,
         upper_bound=limit.value, bound_kind=limit.kind,
         expected_cut=quantum[0], uniform_best=quantum[1], success_probability=quantum[2],
         evaluations=run.evaluations, evaluation_unit=run.unit, shots=run.shots, circuits=run.circuits,

@@ -394,16 +394,17 @@ def _warm_starts(state: _State, deadline: float | None) -> Iterator[Progress]:
     problem, options = state.problem, state.options
     parts = [part for part in problem.components() if len(part) > 1]
     bounds, pieces = [], []
-    patience = None if deadline is None else time.monotonic() + 0.15 * (deadline - time.monotonic())
+    patience = None if deadline is None else time.monotonic() + 0.2 * (deadline - time.monotonic())
     for k, part in enumerate(parts):
         piece = problem if len(part) == problem.n else problem.restrict(part)
         limit = rounded(piece, piece.positive_total, "trivial")
         found: list[Candidate] = []
         if piece.n >= 3 and k < 8:
-            # The corrected form's leading eigenvalues cluster, which takes ARPACK too long on large graphs.
-            choices: tuple[Matrix, ...] = (
-                (options.matrix, "adjacency") if piece.n <= _CORRECTED_ROWS else ("adjacency",)
-            )
+            # The corrected form's leading eigenvalues cluster, which takes ARPACK long: it comes last, and not at
+            # all on large graphs.
+            choices: tuple[Matrix, ...] = ("adjacency",)
+            if piece.n <= _CORRECTED_ROWS:
+                choices = ("adjacency", options.matrix)
             for matrix in dict.fromkeys(choices):
                 try:
                     spec, spectral = _spectral(state, piece, matrix, patience)

@@ -94,7 +94,7 @@ def spectrum(matrix: sp.csr_array, rank: int, *, deadline: float | None = None) 
             return np.asarray(matrix @ x)
 
         operator = spla.LinearOperator((n, n), matvec=apply, dtype=np.float64)
-        tolerance = 0.0 if n <= _PRECISE else 1e-8
+        tolerance = 0.0 if n <= _PRECISE and deadline is None else 1e-8
         values, vectors = spla.eigsh(
             operator, k=count, which="LA", v0=start, ncv=width, maxiter=50 * n, tol=tolerance
         )
