@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from qiskit import QuantumCircuit
@@ -29,6 +29,7 @@ class Ledger:
     matvecs: int = 0
     circuit: QuantumCircuit | None = None
     last: InnerRun | None = None
+    executed: dict[int, tuple[QuantumCircuit, int]] = field(default_factory=dict)
 
     def add(self, run: InnerRun) -> None:
         """Book one run."""
@@ -42,6 +43,10 @@ class Ledger:
         self.shots += run.shots
         self.circuits += run.circuits
         self.last = run
+        for circuit, times in run.ran():
+            # Steps of one solve share their circuit; only its angles differ.
+            known = self.executed.get(id(circuit), (circuit, 0))[1]
+            self.executed[id(circuit)] = (circuit, known + times)
 
     def total(
         self, y: Vector, status: Status, message: str, *, norm_known: bool = True, **details: Any
@@ -64,4 +69,5 @@ class Ledger:
             details=details,
             queries_A_per_success=self.expected_A,
             queries_b_per_success=self.expected_b,
+            executed=tuple(self.executed.values()),
         )

@@ -122,7 +122,8 @@ class QLSPResult(Result):
         message: Details in a sentence.
         seed: Root seed, if any.
         details: Numbers particular to the solver.
-        circuit: The last circuit (not in JSON).
+        circuit: The deepest circuit (not in JSON).
+        executed: Every circuit of the pass with its multiplicity (not in JSON); see :meth:`counted_queries`.
     """
 
     solver: str
@@ -160,7 +161,18 @@ class QLSPResult(Result):
     seed: int | None = None
     details: Mapping[str, Any] = field(default_factory=dict)
     circuit: QuantumCircuit | None = field(default=None, repr=False)
+    executed: tuple[tuple[QuantumCircuit, int], ...] = field(default=(), repr=False)
     versions: Mapping[str, str] = field(default_factory=versions)
+
+    def counted_queries(self) -> dict[str, int]:
+        """Count the labelled oracle gates in all circuits of the pass; equals ``queries_A`` and ``queries_b``."""
+        from qalgs.circuits.oracles import count_queries
+
+        total = {"U_A": 0, "U_b": 0}
+        for circuit, times in self.executed:
+            for label, count in count_queries(circuit).items():
+                total[label] += times * count
+        return total
 
     def expectation(self, operator: ArrayLike) -> float:
         """Return ``<x|O|x>`` of the normalised state for a Hermitian matrix of the system's size."""

@@ -53,6 +53,8 @@ def test_swapping_the_inner_solver_changes_nothing_else(inner: Solver, meta: str
     assert inner.name in found.solver
     assert found.direction_error <= 2e-2
     assert found.queries_A > 0
+    if not isinstance(inner, VQLS):
+        assert found.counted_queries() == {"U_A": found.queries_A, "U_b": found.queries_b}
     assert found.kappa == pytest.approx(8.0)
     assert found.error_split.total <= found.error_split.solver + found.error_split.proximal + 1e-9
     assert solver.estimate(system, 2e-2).queries_A > 0

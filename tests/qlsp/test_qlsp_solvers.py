@@ -53,6 +53,7 @@ def test_every_solver_on_every_kind_within_its_statement(solver: InnerSolver, ki
     assert found.fidelity > 1 - 1e-4
     if not isinstance(solver, VQLS):
         assert found.circuit is not None
+        assert found.counted_queries() == {"U_A": found.queries_A, "U_b": found.queries_b}
         counted = count_queries(found.circuit)
         extra = int(found.details.get("norm_queries_A", 0))
         assert found.queries_A == counted["U_A"] + extra

@@ -79,6 +79,7 @@ class InnerRun:
         queries_A_per_success: Where it is not ``queries_A / probability``.
         queries_b_per_success: Likewise.
         density: Density matrix of the state prepared, where tomography has seen it.
+        executed: All circuits of the pass, if there are more than ``circuit``.
     """
 
     vector: Vector
@@ -98,6 +99,13 @@ class InnerRun:
     queries_A_per_success: float | None = None
     queries_b_per_success: float | None = None
     density: NDArray[np.complex128] | None = None
+    executed: tuple[tuple[QuantumCircuit, int], ...] = ()
+
+    def ran(self) -> tuple[tuple[QuantumCircuit, int], ...]:
+        """Every circuit of the pass with the number of times that it counts."""
+        if self.executed or self.circuit is None:
+            return self.executed
+        return ((self.circuit, 1),)
 
     def fidelity(self, state: Vector, reference: Vector) -> float:
         """Overlap with ``reference``: of the mixed state prepared if it was seen, else of ``state``."""
@@ -179,6 +187,7 @@ class Solver(ABC):
             status=found.status,
             message=found.message,
             details={"inner": found.solver},
+            executed=found.executed,
         )
 
     def cost(self, kappa: float, epsilon: float, model: SystemModel) -> Cost:
@@ -414,6 +423,7 @@ def finish(
         seed=seed,
         details=dict(run.details),
         circuit=run.circuit,
+        executed=run.ran(),
     )
 
 

@@ -147,6 +147,7 @@ class KernelReflection(InnerSolver):
         rhs = RightHandSide(problem.rhs, problem.encoding.num_system, real=problem.real, dense=executor.exact)
         queries_a = queries_b = shots = circuits = 0
         t, found = self._first(problem), float("nan")
+        executed = []
         rounds = 0 if self.norm is not None else self.projections
         for _ in range(rounds):
             series = eigenstate_filter(1.0 / problem.kappa, NORM_EPSILON).scaled(PEAK_REFLECTION)
@@ -155,6 +156,7 @@ class KernelReflection(InnerSolver):
             queries_a += program.queries["U_A"]
             queries_b += program.queries["U_b"]
             shots, circuits = shots + spent, circuits + 1
+            executed.append((program.circuit, 1))
             p = float(np.clip(passed / PEAK_REFLECTION**2, 1e-4, 1.0 - 1e-4))
             found = t * float(np.sqrt(1.0 / p - 1.0))
             previous, t = t, float(np.clip(found, 1.0, problem.kappa))
@@ -178,6 +180,7 @@ class KernelReflection(InnerSolver):
             circuits=circuits + max(1, reading.circuits),
             density=reading.density,
             program=program,
+            executed=(*executed, (program.circuit, 1)),
             details={"t": t, "norm_estimate": found, "norm_queries_A": queries_a},
             queries_A_per_success=queries_a + program.queries["U_A"] / p,
             queries_b_per_success=queries_b + program.queries["U_b"] / p,

@@ -29,8 +29,9 @@ class VQLS(InnerSolver):
 
     The matrix enters as its Pauli terms. With shots, ``<b|P_l|v>`` comes from one Hadamard test a term and part,
     and ``<v|A^2|v>`` from Pauli measurements. Exactly, the same quantities come from the compiled ansatz, with
-    adjoint gradients. ``kappa sqrt(C)`` bounds the sine of the angle to the solution; a run whose bound misses
-    ``epsilon`` ends as ``FAILED``, whatever its true error.
+    adjoint gradients; the queries stated are then those that the tests would have made. ``kappa sqrt(C)`` bounds
+    the sine of the angle to the solution; a run whose bound misses ``epsilon`` ends as ``FAILED``, whatever its
+    true error.
 
     Attributes:
         layers: Layers of the ansatz; by default twice the least number of angles the state needs.
@@ -121,12 +122,14 @@ class VQLS(InnerSolver):
         failed = stated > epsilon
         text = f"the bound kappa sqrt(C) = {stated:.2g} misses epsilon = {epsilon:g} (C = {value:.2g}); "
         text += "raise layers, restarts or budget"
+        tests = len(terms) * (1 if problem.real else 2)
+        times = evaluations if exact else evaluations + 1
         return InnerRun(
             vector=reading.vector,
             norm_known=False,
             probability=reading.probability,
-            queries_A=evaluations * len(terms),
-            queries_b=evaluations * len(terms),
+            queries_A=tests * times,
+            queries_b=tests * times,
             max_degree=1,
             circuit=program.circuit,
             stated_error=stated,
@@ -135,6 +138,7 @@ class VQLS(InnerSolver):
             status=Status.FAILED if failed else Status.CONVERGED,
             message=text if failed else "",
             program=program,
+            executed=tuple((test.circuit, times) for parts in getattr(loss, "tests", ()) for test in parts),
             details={"cost": value, "evaluations": evaluations, "terms": len(terms)},
         )
 
