@@ -393,6 +393,6 @@ def _device(given: Any, executor: Executor | None, strategy: Strategy) -> Device
         return given
     if given is None:
         raise invalid("snapshot", None, "must be a DeviceSnapshot, a backend or the name of one")
-    if hasattr(given, "operation_names"):
+    if hasattr(given, "operation_names") and not hasattr(given, "target"):  # a Target; backends have both
         return DeviceSnapshot.from_target(given)
     return DeviceSnapshot.from_backend(given)

@@ -22,6 +22,7 @@ _MOST_SIMULATED = 24
 _MOST_EXACT = 11
 _MOST_KEPT = 500
 _TAG = "qalgs:"
+_FAILURES = frozenset({"RuntimeJobFailureError", "RuntimeJobMaxTimeoutError", "RuntimeInvalidStateError"})
 
 
 class _Together:
@@ -239,6 +240,10 @@ class IbmSampling(Sampling):
         """Return the latest job that was sent under this tag, if any."""
         held = self.backend.service.jobs(job_tags=[_TAG + tag], limit=1, backend_name=self.backend.name)
         return _Data(held[0]) if held else None
+
+    def failed(self, error: Exception) -> bool:
+        """Whether the job has failed, was cancelled or ran too long; anything else is the service's silence."""
+        return type(error).__name__ in _FAILURES
 
     def close(self) -> None:
         """End the session or batch, if one was opened."""

@@ -7,6 +7,7 @@ twice.
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -19,6 +20,9 @@ from qalgs.seeds import keyed
 
 if TYPE_CHECKING:
     from .ledger import Ledger
+
+
+_log = logging.getLogger(__name__)
 
 
 class Clock(Protocol):
@@ -67,6 +71,9 @@ class Finder(Protocol):
 
     def find(self, tag: str) -> Job | None:
         """Return the latest job that was sent under this tag, if any."""
+
+    def failed(self, error: Exception) -> bool:
+        """Whether an error says that the job has failed, and not merely that the service did not answer."""
 
 
 class Journal(Protocol):
@@ -160,6 +167,10 @@ _MISTAKES = (AttributeError, NameError, ImportError, TypeError, AssertionError)
 _POLL_FIRST, _POLL_LARGEST = 0.002, 5.0
 
 
+class _UnreachableError(ExecutionError):
+    """A job was sent and nothing is known about it; it must be looked up later, not sent again."""
+
+
 class Submission:
     """Sends steps; holds no result.
 
@@ -207,11 +218,13 @@ class Submission:
         last: Exception | None = None
         for attempt in range(self.retry.attempts):
             if attempt:
-                self.clock.sleep(self.retry.pause(seed, step, attempt))
+                pause = self.retry.pause(seed, step, attempt)
+                _log.warning("step %s failed with %s; sending it again in %.1f s", step, _one_line(last), pause)
+                self.clock.sleep(pause)
             try:
-                return self._attempt(step, content, start + attempt, send)
+                return self._attempt(step, content, start + attempt, seed, send)
             except QalgsError as error:
-                if not isinstance(error, ExecutionError):
+                if isinstance(error, _UnreachableError) or not isinstance(error, ExecutionError):
                     raise
                 last = error
             except _MISTAKES:
@@ -225,20 +238,20 @@ class Submission:
             "everything before it is recorded: resume when the backend is available again"
         ) from last
 
-    def _attempt(self, step: str, content: str, attempt: int, send: Callable[[], Job]) -> Any:
+    def _attempt(self, step: str, content: str, attempt: int, seed: int, send: Callable[[], Job]) -> Any:
         self.journal.write(step, attempt, "sending", note=content)
         if self._faults is not None:
             self._faults("submit", step, attempt)
         job = send()
         remote = str(job.job_id()) if self._finder is not None else None
         self.journal.write(step, attempt, "sent", remote=remote, note=content)
-        result = self._wait(step, attempt, job)
+        result = self._wait(step, attempt, seed, job)
         self.journal.write(step, attempt, "done", remote=remote, note=content)
         return result
 
-    def _wait(self, step: str, attempt: int, job: Job) -> Any:
+    def _wait(self, step: str, attempt: int, seed: int, job: Job) -> Any:
         start, pause = self.clock.now(), _POLL_FIRST
-        while not job.in_final_state():
+        while not self._ask(step, seed, job.in_final_state):
             waited = self.clock.now() - start
             if self.retry.timeout is not None and waited >= self.retry.timeout:
                 if not _cancelled(job):
@@ -248,7 +261,25 @@ class Submission:
             pause = min(_POLL_LARGEST, 1.5 * pause)
         if self._faults is not None:
             self._faults("result", step, attempt)
-        return job.result()
+        return self._ask(step, seed, job.result)
+
+    def _ask(self, step: str, seed: int, question: Callable[[], Any]) -> Any:
+        """Ask about a job; on a machine, a lost connection is no failure of the job, which may well be running."""
+        if self._finder is None:
+            return question()
+        for attempt in range(self.retry.attempts):
+            if attempt:
+                self.clock.sleep(self.retry.pause(seed, step, attempt))
+            try:
+                return question()
+            except Exception as error:
+                if isinstance(error, (QalgsError, *_MISTAKES)) or self._finder.failed(error):
+                    raise
+                last = error
+        raise _UnreachableError(
+            f"step {step} was sent, but the service does not answer ({_one_line(last)}); "
+            "nothing is lost: resume when the service is available again"
+        ) from last
 
     def _resume(self, step: str, content: str, seed: int, known: list[tuple[int, str, str | None, str]]) -> Any:
         """Return the result of a job that an earlier process sent for this step, or None if there is none."""
@@ -259,7 +290,9 @@ class Submission:
             if job is None:
                 continue
             try:
-                result = self._wait(step, attempt, job)
+                result = self._wait(step, attempt, seed, job)
+            except _UnreachableError:
+                raise
             except Exception as error:
                 self.journal.write(step, attempt, "failed", remote=remote, note=_one_line(error))
                 continue

@@ -260,6 +260,16 @@ def test_sessions_and_batches_are_opened_once_and_closed(rng: np.random.Generato
     assert way._opened is None
 
 
+def test_only_what_ibm_calls_a_failure_is_one() -> None:
+    from qiskit_ibm_runtime.exceptions import IBMApiError, RuntimeInvalidStateError, RuntimeJobFailureError
+
+    way = remote(Service(device()))
+    assert way.failed(RuntimeJobFailureError("error 1524"))
+    assert way.failed(RuntimeInvalidStateError("cancelled"))
+    assert not way.failed(IBMApiError("bad gateway"))
+    assert not way.failed(ConnectionError("reset"))
+
+
 def test_what_cannot_be_run_is_refused_before_it_is_sent(rng: np.random.Generator) -> None:
     made = jobs()
     a, b = requests(made, rng, 100)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -67,6 +68,9 @@ class Machine:
         self._answer()
         return self.jobs[int(remote.removeprefix("id"))]
 
+    def failed(self, error: Exception) -> bool:
+        return isinstance(error, RuntimeError)
+
     def find(self, tag: str) -> Any:
         self.lookups.append(tag)
         self._answer()
@@ -80,14 +84,14 @@ def submission(machine: Machine, journal: Any = None, **options: Any) -> Submiss
 
 def test_failures_are_sent_again_after_growing_pauses() -> None:
     clock = Clock()
-    machine = Machine(clock, errors=(RuntimeError("a"), ConnectionError("b"), None))
+    machine = Machine(clock, errors=(RuntimeError("a"), RuntimeError("b"), None))
     journal = MemoryJournal()
     assert submission(machine, journal).run("0/3", "content", 7, machine.send) == "result 2"
     assert len(clock.sleeps) == 2
     assert 1 <= clock.sleeps[0] <= 1.5
     assert 2 <= clock.sleeps[1] <= 3
     assert [row[1] for row in journal.sent("0/3")] == ["failed", "failed", "done"]
-    again = Machine(Clock(), errors=(RuntimeError("a"), ConnectionError("b"), None))
+    again = Machine(Clock(), errors=(RuntimeError("a"), RuntimeError("b"), None))
     submission(again).run("0/3", "content", 7, again.send)
     assert again.clock.sleeps == clock.sleeps
 
@@ -179,6 +183,41 @@ def test_a_silent_service_is_asked_again_and_never_paid_twice() -> None:
     with pytest.raises(ExecutionError, match="was sent before, but its job cannot be looked up"):
         submission(machine, journal).run("s", "content", 7, machine.send)
     assert len(machine.jobs) == 1
+
+
+def test_a_lost_connection_while_waiting_is_not_a_failed_job(caplog: pytest.LogCaptureFixture) -> None:
+    lost = [ConnectionError("reset"), TimeoutError("gateway")]
+    machine, journal = Machine(Clock(), takes=1.0), MemoryJournal()
+
+    def flaky(count: int) -> Callable[[], Any]:
+        def send() -> Any:
+            job = machine.send()
+            answer, failures = job.in_final_state, lost[:count] if count < 9 else lost * 9
+
+            def in_final_state() -> bool:
+                if failures:
+                    raise failures.pop()
+                return bool(answer())
+
+            job.in_final_state = in_final_state
+            return job
+
+        return send
+
+    assert submission(machine, journal).run("a", "content", 7, flaky(2)) == "result 0"
+    with pytest.raises(ExecutionError, match=r"step b was sent, but the service does not answer .*resume"):
+        submission(machine, journal).run("b", "other", 7, flaky(9))
+    assert len(machine.jobs) == 2
+    del machine.jobs[1].in_final_state
+    assert submission(machine, journal).run("b", "other", 7, machine.send) == "result 1"
+    assert len(machine.jobs) == 2
+    assert caplog.text == ""
+
+
+def test_retries_are_logged(caplog: pytest.LogCaptureFixture) -> None:
+    machine = Machine(Clock(), errors=(RuntimeError("calibrating"), None))
+    submission(machine).run("0/3", "content", 7, machine.send)
+    assert "step 0/3 failed with RuntimeError: calibrating; sending it again in" in caplog.text
 
 
 @pytest.mark.parametrize(
