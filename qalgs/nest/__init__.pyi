@@ -61,6 +61,7 @@ from .strategies import RandomMap as RandomMap
 from .strategies import Reversed as Reversed
 from .strategies import Strategy as Strategy
 from .strategies import make_strategy as make_strategy
+from .study import Study as Study
 from .submission import Retry as Retry
 from .success import esp as esp
 from .success import gate_counts as gate_counts
@@ -125,6 +126,7 @@ __all__ = [
     "SingleRun",
     "Step",
     "Strategy",
+    "Study",
     "JointExecutor",
     "VShape",
     "Verdict",
