@@ -17,9 +17,9 @@ from .executor import LocalExecutor as LocalExecutor
 from .frontiers import Frontier as Frontier
 from .frontiers import frontier as frontier
 from .jobs import Job as Job
-from .joint_executor import JointExecutor as JointExecutor
 from .joint import joint_circuit as joint_circuit
 from .joint import joint_expectations as joint_expectations
+from .joint_executor import JointExecutor as JointExecutor
 from .layout_plugin import EspLayout as EspLayout
 from .layout_plugin import EspLayoutPlugin as EspLayoutPlugin
 from .layout_plugin import target_esp as target_esp
