@@ -2,25 +2,22 @@
 
 from __future__ import annotations
 
-import contextlib
 import math
 import os
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
 
 import numpy as np
-from numpy.typing import NDArray
 
 from qalgs.errors import invalid
 from qalgs.parallel import resolve_jobs
-from qalgs.results import Status, versions
+from qalgs.results import Status
 from qalgs.seeds import Seed, keyed, root_seed
 
-from .bounds import Bound, UpperBound, best_of, check_bound, rounded, spectral_bound
+from .auto import run_auto
+from .bounds import Bound, UpperBound, best_of, check_bound, rounded
 from .enumeration import (
     DEFAULT_CIRCLES,
-    MAX_TABLE_ROWS,
     Enumeration,
     Method,
     Work,
@@ -28,79 +25,13 @@ from .enumeration import (
     check_size,
     enumerate_candidates,
 )
-from .matrices import Matrix, check_matrix, cut_form
-from .portfolio import effort, evolve
-from .problem import GraphLike, Labels, Notice, Problem, as_problem
+from .matrices import Matrix, check_matrix
+from .problem import GraphLike, Notice, Problem, as_problem
 from .refine import Refine, check_refine, path_relink, refine_labels
-from .result import Candidate, Max3CutResult, Progress, canonical, distinct
-from .spectrum import Spectrum, check_rank, spectrum
+from .result import Candidate, Max3CutResult, Progress, distinct
+from .spectrum import check_rank
+from .state import Options, RunState, eigenpairs, finish, merge_bounds, merge_parts
 from .vertices import MAX_CANDIDATES
-
-OPTIMUM = "instance optimum because cut = bound"
-_SIGNED_TABLE_ROWS = 2500
-_WARM_TABLE_ROWS = 6000
-_CORRECTED_ROWS = 5000
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Options:
-    rank: int
-    method: Method
-    matrix: Matrix
-    refine: Refine | None
-    top: int
-    bound: Bound | None
-    budget: float | None
-    root: int
-    n_jobs: int
-    circles: int
-    max_candidates: int
-    backend: str | None
-    checkpoint: str | os.PathLike[str] | None
-
-
-@dataclass(slots=True)
-class _State:
-    """What a run has so far; turned into a result at the end, or when interrupted."""
-
-    problem: Problem
-    options: _Options
-    begin: float = field(default_factory=time.perf_counter)
-    cpu: float = field(default_factory=time.process_time)
-    candidates: list[Candidate] = field(default_factory=list)
-    trace: list[Progress] = field(default_factory=list)
-    bound: UpperBound | None = None
-    exact: str = ""
-    notices: list[Notice] = field(default_factory=list)
-    evaluations: dict[str, int] = field(default_factory=dict)
-    times: dict[str, float] = field(default_factory=dict)
-    spectrum: Spectrum | None = None
-    status: Status = Status.CONVERGED
-
-    def add(self, candidates: list[Candidate]) -> None:
-        """Take over candidates, keeping the list short."""
-        self.candidates = list(distinct(self.candidates + candidates, max(4 * self.options.top, 32)))
-
-    def count(self, counters: dict[str, int]) -> None:
-        """Add counters."""
-        for name, value in counters.items():
-            self.evaluations[name] = self.evaluations.get(name, 0) + value
-
-    @contextlib.contextmanager
-    def clock(self, stage: str) -> Iterator[None]:
-        """Add the wall time of a stage."""
-        start = time.perf_counter()
-        try:
-            yield
-        finally:
-            self.times[stage] = self.times.get(stage, 0.0) + time.perf_counter() - start
-
-    def event(self, stage: str) -> Progress:
-        """Record and return where the run stands."""
-        bound = None if self.bound is None else self.bound.value
-        point = Progress(time.perf_counter() - self.begin, self.candidates[0].cut, bound, stage)
-        self.trace.append(point)
-        return point
 
 
 def max3cut(
@@ -206,7 +137,7 @@ def iter_max3cut(
         workers = (os.cpu_count() or 1) if method == "auto" and budget is not None else 1
     else:
         workers = resolve_jobs(n_jobs)
-    options = _Options(
+    options = Options(
         rank=rank, method=method, matrix=matrix, refine=refine, top=top, bound=bound,
         budget=None if budget is None else float(budget), root=root_seed(seed), n_jobs=workers, circles=circles,
         max_candidates=max_candidates, backend=backend, checkpoint=checkpoint,
@@ -215,10 +146,10 @@ def iter_max3cut(
     problem = as_problem(graph, weight)
     if problem.n:
         check_rank(rank, max(problem.n, 2) if rank <= 2 else problem.n)
-    return _run(_State(problem, options, began))
+    return _run(RunState(problem, options, began))
 
 
-def _run(state: _State) -> Iterator[Progress | Max3CutResult]:
+def _run(state: RunState) -> Iterator[Progress | Max3CutResult]:
     problem, options = state.problem, state.options
     state.notices += problem.notices
     if options.method != "auto":
@@ -237,31 +168,17 @@ def _run(state: _State) -> Iterator[Progress | Max3CutResult]:
             state.exact = "instance optimum of a trivial instance"
             yield state.event("trivial")
         elif options.method == "auto":
-            yield from _auto(state, deadline)
+            yield from run_auto(state, deadline)
         else:
             yield from _engine(state, deadline)
         if options.bound == "sdp" and problem.n >= 3 and problem.m:
             yield from _sdp(state)
     except KeyboardInterrupt:
         state.status = Status.INTERRUPTED
-    yield _result(state)
+    yield finish(state)
 
 
-def _spectral(
-    state: _State, problem: Problem, matrix: Matrix, deadline: float | None = None
-) -> tuple[Spectrum, UpperBound | None]:
-    """Return eigenpairs of a connected graph and the bound that comes with them."""
-    options = state.options
-    with state.clock("eigenvectors"):
-        form = cut_form(problem, matrix)
-        spec = spectrum(form.matrix, min(options.rank, problem.n), deadline=deadline)
-    if options.bound not in ("eigen", "rank"):
-        return spec, None
-    with state.clock("bound"):
-        return spec, spectral_bound(problem, form, spec, options.bound)
-
-
-def _engine(state: _State, deadline: float | None) -> Iterator[Progress]:
+def _engine(state: RunState, deadline: float | None) -> Iterator[Progress]:
     """Enumerate component by component, then refine the merged candidates on the whole graph."""
     problem, options = state.problem, state.options
     parts = [part for part in problem.components() if len(part) > 1]
@@ -280,20 +197,20 @@ def _engine(state: _State, deadline: float | None) -> Iterator[Progress]:
         state.exact = found.exact
         state.notices += found.notices
         state.count(found.evaluations)
-    _merge_bounds(state, bounds)
-    state.add(_merge(problem, pieces, options.top))
+    merge_bounds(state, bounds)
+    state.add(merge_parts(problem, pieces, options.top))
     yield state.event(options.method)
     if options.refine is not None:
         yield from _refine(state, deadline)
 
 
-def _solve_part(state: _State, piece: Problem, work: Work) -> tuple[Enumeration, UpperBound]:
+def _solve_part(state: RunState, piece: Problem, work: Work) -> tuple[Enumeration, UpperBound]:
     trivial = rounded(piece, piece.positive_total, "trivial")
     if piece.n < 3:
         labels = np.array([0, int(piece.weights[0] > 0)], dtype=np.int8)
         found = [Candidate(cut=piece.cut(labels), source="trivial", labels=labels)]
         return Enumeration(found, state.exact, {}), trivial
-    spec, limit = _spectral(state, piece, state.options.matrix)
+    spec, limit = eigenpairs(state, piece, state.options.matrix)
     if state.spectrum is None:
         state.spectrum = spec
     state.notices += spec.notices
@@ -302,31 +219,7 @@ def _solve_part(state: _State, piece: Problem, work: Work) -> tuple[Enumeration,
     return found_, trivial if limit is None else best_of(trivial, limit)
 
 
-def _merge_bounds(state: _State, bounds: list[UpperBound]) -> None:
-    if state.bound is None or not bounds:
-        return
-    total = math.fsum(b.value for b in bounds)
-    kinds = [b.kind for b in bounds if b.kind != "trivial"]
-    merged = UpperBound(state.problem.number(total), kinds[0] if kinds else "trivial", total)
-    state.bound = best_of(state.bound, merged)
-
-
-def _merge(problem: Problem, pieces: list[tuple[NDArray[np.int64], list[Candidate]]], top: int) -> list[Candidate]:
-    """Join the k-th best candidates of all components, k = 1..top."""
-    ranked = [(part, distinct(found, top)) for part, found in pieces]
-    if len(ranked) == 1 and len(ranked[0][0]) == problem.n:
-        return list(ranked[0][1])
-    merged = []
-    for k in range(max((len(found) for _, found in ranked), default=0)):
-        labels = np.zeros(problem.n, dtype=np.int8)
-        for part, found in ranked:
-            labels[part] = found[min(k, len(found) - 1)].labels
-        source = ranked[0][1][0].source
-        merged.append(Candidate(cut=problem.cut(labels), source=source, labels=labels))
-    return merged
-
-
-def _refine(state: _State, deadline: float | None) -> Iterator[Progress]:
+def _refine(state: RunState, deadline: float | None) -> Iterator[Progress]:
     """Refine each candidate, then relink the two best refined ones."""
     problem, options = state.problem, state.options
     starts = [c for c in distinct(state.candidates, options.top) if c.source != "trivial"]
@@ -354,88 +247,7 @@ def _refine(state: _State, deadline: float | None) -> Iterator[Progress]:
         state.exact = ""
 
 
-def _auto(state: _State, deadline: float | None) -> Iterator[Progress]:
-    """Enumerate what is cheap, bound, then search."""
-    problem, options = state.problem, state.options
-    yield from _warm_starts(state, deadline)
-    warm: list[Labels] = [c.labels for c in state.candidates if c.source != "trivial"]
-    left = None if deadline is None else max(deadline - time.monotonic(), 0.0)
-    plan = effort(problem, left, options.n_jobs)
-    target = None if state.bound is None else float(state.bound.value)
-    flips = generations = 0
-    pool: tuple[Labels, ...] = ()
-    with state.clock("search"):
-        for step in evolve(
-            problem,
-            warm,
-            plan,
-            root=options.root,
-            target=target,
-            deadline=deadline,
-            n_jobs=options.n_jobs,
-            backend=options.backend,
-        ):
-            better = step.cut > state.candidates[0].cut
-            if better:
-                state.add([Candidate(cut=step.cut, source=step.stage, labels=step.labels)])
-            flips, generations = step.flips, step.generations
-            pool = step.pool
-            if better:
-                yield state.event(step.stage)
-    state.add([Candidate(cut=problem.cut(labels), source="pool", labels=labels) for labels in pool])
-    state.count({"flips": flips, "generations": generations})
-    reached = target is not None and state.candidates[0].cut >= target
-    state.status = Status.CONVERGED if reached or deadline is None else Status.BUDGET
-    yield state.event("search")
-
-
-def _warm_starts(state: _State, deadline: float | None) -> Iterator[Progress]:
-    """Enumerate the largest component under the chosen matrix and under -A, and bound every component."""
-    problem, options = state.problem, state.options
-    parts = [part for part in problem.components() if len(part) > 1]
-    bounds, pieces = [], []
-    patience = None if deadline is None else time.monotonic() + 0.2 * (deadline - time.monotonic())
-    for k, part in enumerate(parts):
-        piece = problem if len(part) == problem.n else problem.restrict(part)
-        limit = rounded(piece, piece.positive_total, "trivial")
-        found: list[Candidate] = []
-        if piece.n >= 3 and k < 8:
-            # The corrected form's leading eigenvalues cluster, which takes ARPACK long: it comes last, and not at
-            # all on large graphs.
-            choices: tuple[Matrix, ...] = ("adjacency",)
-            if piece.n <= _CORRECTED_ROWS:
-                choices = ("adjacency", options.matrix)
-            for matrix in dict.fromkeys(choices):
-                try:
-                    spec, spectral = _spectral(state, piece, matrix, patience)
-                except TimeoutError:
-                    break
-                limit = limit if spectral is None else best_of(limit, spectral)
-                if state.spectrum is None:
-                    state.spectrum = spec
-                    state.notices += spec.notices
-                rows = _WARM_TABLE_ROWS if piece.nonnegative else _SIGNED_TABLE_ROWS
-                table = spec.rank == 2 and piece.n <= min(rows, MAX_TABLE_ROWS)
-                engine = "rank1" if spec.rank == 1 else "three-arc" if table else "circles"
-                work = Work(top=options.top, root=options.root, circles=16)
-                with state.clock("enumeration"):
-                    result = enumerate_candidates(piece, spec, engine, work)
-                state.count(result.evaluations)
-                found += result.candidates
-                if deadline is not None and time.monotonic() > deadline:
-                    break
-        if not found:
-            labels = np.zeros(piece.n, dtype=np.int8)
-            labels[0] = 1
-            found = [Candidate(cut=piece.cut(labels), source="trivial", labels=labels)]
-        bounds.append(limit)
-        pieces.append((part, found))
-    _merge_bounds(state, bounds)
-    state.add(_merge(problem, pieces, options.top))
-    yield state.event("enumeration")
-
-
-def _sdp(state: _State) -> Iterator[Progress]:
+def _sdp(state: RunState) -> Iterator[Progress]:
     from .sdp import solve_sdp
 
     with state.clock("bound"):
@@ -443,47 +255,6 @@ def _sdp(state: _State) -> Iterator[Progress]:
     assert state.bound is not None
     state.bound = best_of(state.bound, rounded(state.problem, solution.bound, "sdp"))
     yield state.event("sdp bound")
-
-
-def _result(state: _State) -> Max3CutResult:
-    problem, options = state.problem, state.options
-    candidates = distinct(state.candidates, options.top)
-    best = candidates[0]
-    bound = state.bound
-    exact = state.exact
-    if bound is not None and best.cut >= bound.value - 1e-9 * max(1.0, abs(bound.value)):
-        exact = OPTIMUM
-    times = dict(state.times)
-    times["total"] = time.perf_counter() - state.begin
-    times["cpu"] = time.process_time() - state.cpu
-    labels = canonical(best.labels)
-    spec = state.spectrum
-    return Max3CutResult(
-        cut=problem.cut(labels),
-        upper_bound=None if bound is None else bound.value,
-        bound_kind=None if bound is None else bound.kind,
-        exact=exact,
-        method=options.method,
-        matrix=options.matrix,
-        rank=options.rank,
-        refine=options.refine,
-        n=problem.n,
-        m=problem.m,
-        total_weight=problem.number(problem.total),
-        eigenvalues=() if spec is None else tuple(float(v) for v in spec.values),
-        warnings=tuple(dict.fromkeys(state.notices)),
-        evaluations=state.evaluations,
-        times=times,
-        status=state.status,
-        seed=options.root,
-        name=problem.name,
-        partition=dict(zip(problem.nodes, labels.tolist(), strict=True)),
-        candidates=candidates,
-        trace=tuple(state.trace),
-        versions=versions(),
-        problem=problem,
-        spectrum=spec,
-    )
 
 
 def iter_cells(

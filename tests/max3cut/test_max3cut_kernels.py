@@ -8,12 +8,15 @@ import numpy as np
 import pytest
 
 from qalgs.max3cut import gnm, planar_union, torus
+from qalgs.max3cut import kernels as compiled
 from qalgs.max3cut import refine as rf
 from qalgs.max3cut.circles import circle_block, circle_path, events
-from qalgs.max3cut.kernels import LOG_TABLE, anneal, count, descend, relink, sweep, tabu, transplant
+from qalgs.max3cut.kernels import LOG_TABLE
 from qalgs.max3cut.low_rank import roots
 from qalgs.max3cut.problem import Problem, as_problem
 
+# Compiled functions have no signature that a type checker could read.
+kernels: Any = compiled
 GRAPHS = [gnm(40, 150, signed=True, seed=1), torus(6, 7, signed=True, seed=2), planar_union(50, seed=3)]
 
 
@@ -26,7 +29,7 @@ def setting(problem: Problem, rng: np.random.Generator) -> tuple[Any, Any, Any]:
     graph = (problem.indptr, problem.indices, problem.data)
     labels = rng.integers(0, 3, problem.n).astype(np.int8)
     counts = np.empty((problem.n, 3))
-    count(*graph, labels, counts)
+    kernels.count(*graph, labels, counts)
     return graph, labels, counts
 
 
@@ -42,7 +45,7 @@ def test_count_and_descend(problem: Problem, rng: np.random.Generator) -> None:
     graph, labels, counts = setting(problem, rng)
     assert np.allclose(counts, slow_counts(problem, labels))
     before = problem.cut(labels)
-    gain, moves = descend(*graph, labels, counts)
+    gain, moves = kernels.descend(*graph, labels, counts)
     assert problem.cut(labels) - before == pytest.approx(gain)
     assert moves > 0
     assert np.allclose(counts, slow_counts(problem, labels))
@@ -52,14 +55,14 @@ def test_count_and_descend(problem: Problem, rng: np.random.Generator) -> None:
 def test_anneal_and_tabu_track_the_cut(problem: Problem, rng: np.random.Generator) -> None:
     graph, labels, counts = setting(problem, rng)
     before, best, track = problem.cut(labels), labels.copy(), np.zeros(2)
-    anneal(*graph, labels, counts, rf.rng_state(rng), np.linspace(2, 0.2, 50), LOG_TABLE, track, best)
+    kernels.anneal(*graph, labels, counts, rf.rng_state(rng), np.linspace(2, 0.2, 50), LOG_TABLE, track, best)
     assert problem.cut(labels) - before == pytest.approx(track[0])
     assert problem.cut(best) - before == pytest.approx(track[1])
     assert np.allclose(counts, slow_counts(problem, labels))
     graph, labels, counts = setting(problem, rng)
     before, best, walk = problem.cut(labels), labels.copy(), np.zeros(3)
     until = np.zeros((problem.n, 3), dtype=np.int64)
-    tabu(*graph, labels, counts, rf.rng_state(rng), 300, 8, until, walk, best)
+    kernels.tabu(*graph, labels, counts, rf.rng_state(rng), 300, 8, until, walk, best)
     assert problem.cut(labels) - before == pytest.approx(walk[0])
     assert problem.cut(best) - before == pytest.approx(walk[1])
     assert walk[1] >= walk[0]
@@ -73,7 +76,7 @@ def test_transplant_takes_exactly_the_gaining_patches(problem: Problem, rng: np.
     far = rng.choice(problem.n, problem.n // 4, replace=False)
     guide[far] = (guide[far] + rng.integers(1, 3, len(far))) % 3
     start, before = labels.copy(), problem.cut(labels)
-    gain, copied, patches = transplant(*graph, labels, guide, rf.rng_state(rng), False)
+    gain, copied, patches = kernels.transplant(*graph, labels, guide, rf.rng_state(rng), False)
     assert problem.cut(labels) - before == pytest.approx(gain)
     assert patches >= 1
     # Independent check: components of the differing vertices, each tried alone.
@@ -94,7 +97,7 @@ def test_relink_stays_between_its_ends(problem: Problem, rng: np.random.Generato
     graph, labels, counts = setting(problem, rng)
     start, guide = labels.copy(), rng.integers(0, 3, problem.n).astype(np.int8)
     best = labels.copy()
-    gain, distance = relink(*graph, labels, counts, guide, best)
+    gain, distance = kernels.relink(*graph, labels, counts, guide, best)
     assert distance == (start != guide).sum()
     assert (labels == guide).all()
     assert problem.cut(best) - problem.cut(start) == pytest.approx(gain)
@@ -154,6 +157,6 @@ def test_circle_block_reports_the_best_of_its_path(problem: Problem, rng: np.ran
     before = problem.cut(labels)
     rows, steps = np.arange(problem.n), np.ones(problem.n, dtype=np.int8)
     start = labels.copy()
-    gain, where = sweep(*graph, labels, counts, rows, steps)
+    gain, where = kernels.sweep(*graph, labels, counts, rows, steps)
     start[:where] = (start[:where] + 1) % 3
     assert problem.cut(start) - before == pytest.approx(gain)

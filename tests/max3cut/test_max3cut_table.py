@@ -104,7 +104,7 @@ def test_table_of_classical_methods_and_qaoa(tmp_path: Path) -> None:
 
 def test_noisy_and_warm_rows_stand_beside_exact_ones() -> None:
     graph: Any = nx.path_graph(2)
-    methods = ("qaoa", "qaoa-warm", "qaoa-noisy")
+    methods: Any = ("qaoa", "qaoa-warm", "qaoa-noisy")
     table = compare([graph], methods, samples=200, encoding="binary", device="fake_manila", evaluations=12)
     exact, warm, noisy = table.rows
     assert exact.cut == warm.cut == noisy.cut == 1
