@@ -9,13 +9,14 @@ import numpy as np
 from numpy.typing import NDArray
 from qiskit import QuantumCircuit
 from qiskit.circuit import Gate
-from qiskit.circuit.library import UnitaryGate, get_standard_gate_name_mapping
+from qiskit.circuit.library import UnitaryGate
 
 #: Label of one call of the matrix (a block encoding, or an evolution for HHL) and of the right-hand side.
 A_LABEL = "U_A"
 B_LABEL = "U_b"
 
-_LEAVES = (UnitaryGate, *(type(g) for g in get_standard_gate_name_mapping().values()))
+# Gates of Qiskit's own library hold no oracle (a controlled oracle is found by its base gate).
+_LEAVES = ("qiskit.circuit.library.standard_gates", "qiskit.circuit.library.generalized_gates.unitary")
 
 
 def oracle_gate(circuit: QuantumCircuit, label: str, *, adjoint: bool = False, controlled: bool = False) -> Gate:
@@ -90,15 +91,18 @@ def count_queries(circuit: QuantumCircuit, labels: tuple[str, ...] = (A_LABEL, B
     """
     found: Counter[str] = Counter()
     for instruction in circuit.data:
-        operation = instruction.operation
-        label = getattr(operation, "label", None)
-        base = getattr(operation, "base_gate", None)
-        if label not in labels and base is not None:
-            label = base.label
+        label = instruction.label
         if label in labels:
             found[str(label)] += 1
             continue
-        definition = getattr(operation, "definition", None)
-        if definition is not None and not isinstance(operation, _LEAVES):
-            found.update(count_queries(definition, labels))
+        if instruction.is_standard_gate():
+            continue
+        operation = instruction.operation
+        base = getattr(operation, "base_gate", None)
+        if base is not None and base.label in labels:
+            found[str(base.label)] += 1
+        elif not type(operation).__module__.startswith(_LEAVES):
+            definition = getattr(operation, "definition", None)
+            if definition is not None:
+                found.update(count_queries(definition, labels))
     return {label: found[label] for label in labels}

@@ -323,11 +323,11 @@ def _with_matrices(circuit: QuantumCircuit) -> QuantumCircuit:
     out = circuit.copy_empty_like()
     known: dict[int, tuple[object, Gate]] = {}
     for instruction in circuit.data:
-        operation = instruction.operation
+        # Only labelled gates can be dense oracles; asking others for their definition is slow.
         definition = (
-            operation.definition if getattr(operation, "label", None) and operation.name != "unitary" else None
+            instruction.operation.definition if instruction.label and instruction.name != "unitary" else None
         )
-        if definition is not None and len(definition.data) == 1 and definition.data[0].operation.name == "unitary":
+        if definition is not None and len(definition.data) == 1 and definition.data[0].name == "unitary":
             if id(definition) not in known:
                 matrix = np.asarray(definition.data[0].operation.to_matrix(), dtype=np.complex128)
                 known[id(definition)] = (definition, _MatrixGate(matrix))
