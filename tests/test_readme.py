@@ -26,18 +26,19 @@ def test_python_block(number: int, tmp_path: Path, monkeypatch: pytest.MonkeyPat
 
 
 COMMANDS = [
-    line[2:] for block in blocks("console") for line in block.splitlines() if line.startswith("$ qalgs ")
+    [line[2:] for line in block.splitlines() if line.startswith("$ qalgs ")] for block in blocks("console")
 ]
 
 
-@pytest.mark.parametrize("line", COMMANDS)
-def test_command(line: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("number", range(len(COMMANDS)))
+def test_commands(number: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     (tmp_path / "examples").symlink_to(ROOT / "examples")
-    arguments = shlex.split(line)[1:]
-    if arguments[:2] in (["nest", "run"], ["nest", "compare"], ["nest", "study"]):
-        arguments.append("--fast")
-    assert main(arguments) == 0
+    for line in COMMANDS[number]:
+        arguments = shlex.split(line)[1:]
+        if arguments[:2] in (["nest", "run"], ["nest", "compare"], ["nest", "study"]):
+            arguments.append("--fast")
+        assert main(arguments) == 0, line
 
 
 def test_the_two_commands_are_one_line_each() -> None:
