@@ -40,25 +40,32 @@ def measure(files: list[Path]) -> list[dict[str, object]]:
 
 
 def rows(records: list[dict[str, object]]) -> list[tuple[str, str, float, float, str]]:
-    """Return (work, peer, our median in s, ratio, required) for each peer that has a partner of ours."""
+    """Return (work, peer, our seconds, ratio, required) of every comparison in the records.
+
+    A record compares in one of three ways: it holds paired seconds by name, ``qalgs`` among them; it holds a finished
+    ``ratio``; or it belongs to a group of records whose ``peer`` says whose time it is.
+    """
+    table = []
     groups: dict[str, dict[str, tuple[float, object]]] = {}
     for record in records:
-        extra, stats = record["extra_info"], record["stats"]
+        extra, stats, name = record["extra_info"], record["stats"], str(record["name"]).removeprefix("test_")
         assert isinstance(extra, dict)
         assert isinstance(stats, dict)
-        groups.setdefault(str(record["group"]), {})[str(extra.get("peer", record["name"]))] = (
-            float(stats["median"]),
-            extra.get("target"),
-        )
-    table = []
+        work = name.replace("_", " ")
+        if "qalgs" in extra:
+            ours = float(extra["qalgs"])
+            table += [(work, p, ours, float(t) / ours, "") for p, t in extra.items() if p != "qalgs"]
+        elif "peer" in extra:
+            entry = (float(stats["median"]), extra.get("target"))
+            groups.setdefault(str(record["group"]), {})[str(extra["peer"])] = entry
+        elif "ratio" in extra:
+            table.append((work, "", float(extra.get("ours", stats["median"])), float(extra["ratio"]), ""))
     for group, entries in groups.items():
-        if "qalgs" not in entries:
-            continue
-        ours, required = entries.pop("qalgs")
-        for peer, (median, own) in entries.items():
-            wanted = required.get(peer) if isinstance(required, dict) else (own or required)
+        ours, required = entries.pop("qalgs", (float("nan"), None))
+        for peer, (median, _) in entries.items():
+            wanted = required.get(peer) if isinstance(required, dict) else required
             table.append((group, peer, ours, median / ours, f"{wanted}×" if wanted else ""))
-    return table
+    return [row for row in table if row[3] == row[3]]
 
 
 def main() -> None:
