@@ -132,7 +132,11 @@ def merge_parts(
 def finish(state: RunState) -> Max3CutResult:
     """Turn the state into the result."""
     problem, options = state.problem, state.options
-    candidates = distinct(state.candidates, options.top)
+    # The all-in-one-part start is only a candidate where nothing else was found.
+    found = [c for c in state.candidates if c.source != "trivial"]
+    candidates = distinct(found or state.candidates, options.top)
+    if state.candidates[0].cut > candidates[0].cut:
+        candidates = distinct(state.candidates, options.top)
     best = candidates[0]
     bound = state.bound
     exact = state.exact

@@ -61,6 +61,7 @@ def test_cut_is_recounted_and_bounded(method: Any, kind: str) -> None:
     assert isinstance(result.cut, float if kind == "real" else int)
     assert result.upper_bound is not None
     assert result.upper_bound >= optimum(graph) - 1e-9
+    assert "trivial" not in {c.source for c in result.candidates}
     assert list(result.candidates) == sorted(result.candidates, key=lambda c: -c.cut)
     assert len({c.labels.tobytes() for c in result.candidates}) == len(result.candidates)
     json.loads(result.to_json())
