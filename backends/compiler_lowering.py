@@ -235,10 +235,11 @@ class Lowering:
     def _opaque(self, op: Operation, kind: type, qubits: tuple[int, ...], controls: Controls) -> None:
         if op.num_clbits:
             raise self.refuse("must act on qubits only", "remove it, or use Aer for dynamic circuits")
-        definition = getattr(op, "definition", None)
-        if definition is None and hasattr(op, "to_circuit"):
+        # A dense unitary's definition is a synthesis, which its matrix makes superfluous.
+        definition = None if op.name == "unitary" else getattr(op, "definition", None)
+        if op.name != "unitary" and definition is None and hasattr(op, "to_circuit"):
             definition = op.to_circuit()
-        if op.name == "unitary" or definition is None:
+        if definition is None:
             try:
                 matrix = np.asarray(op.to_matrix(), dtype=np.complex128)
             except Exception as error:
