@@ -10,6 +10,7 @@ import typer
 
 if TYPE_CHECKING:
     from qalgs.cli.jobsfile import JobsFile
+    from qalgs.nest import Interval
     from qalgs.nest.study import Cell, CellFinished
     from qalgs.nest.study_result import Comparison, StudyResult
 
@@ -316,5 +317,19 @@ def _show(c: Comparison) -> None:
         table.add_row(*(Text(cell) for cell in cells))
     console().print(table)
     for name, interval in c.to_control.items():
-        side = "below" if interval.high < 0 else "above" if interval.low > 0 else "not distinguishable from"
-        print(f"{c.job}: {name} - {c.control} = {interval} over {interval.samples} seeds: {side} the control")
+        difference = f"{c.job} on {c.device}: {name} - {c.control} = {interval}"
+        print(f"{difference} over {interval.samples} seeds: {_verdict(interval, c.control)}")
+
+
+FEWEST_SEEDS = 6
+"""Percentile intervals of fewer samples are too narrow to decide anything."""
+
+
+def _verdict(interval: Interval, control: str) -> str:
+    if interval.samples < FEWEST_SEEDS:
+        return "too few seeds to tell"
+    if interval.high < -1e-6:
+        return f"below {control}"
+    if interval.low > 1e-6:
+        return f"above {control}"
+    return f"not distinguishable from {control}"

@@ -321,8 +321,8 @@ def test_compare_always_shows_the_control(file: Path, capsys: pytest.CaptureFixt
     assert run(*arguments) == 0
     spent = time.process_time() - start
     text = capsys.readouterr().out
-    assert "chain: Nest - BestMapRestarts = " in text
-    assert "over 2 seeds" in text
+    assert "chain on fake_guadalupe: Nest - BestMapRestarts = " in text
+    assert "over 2 seeds: too few seeds to tell" in text
     table = json.loads((out / "table.json").read_text())
     assert {(row["job"], row["strategy"], row["seeds"]) for row in table} == {
         (job, strategy, 2) for job in ("chain", "cut <b>") for strategy in ("Nest", "BestMapRestarts")
