@@ -11,14 +11,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from qalgs.eigengame.events import Event, Note, Progress, Snapshot
-from qalgs.eigengame.penalty import auto_beta, auto_shift
+from qalgs.eigengame.penalty import auto_beta, auto_shift, spread
 from qalgs.eigengame.problem import Problem
 from qalgs.optimizers import COBYLA, LBFGS, NelderMead, Optimizer, OptimizerRun, resolve_step
 from qalgs.results import Status
 from qalgs.seeds import keyed
 
 Real = NDArray[np.float64]
-TAIL, STAGES = 4, 4
+TAIL, STAGES, SMALL = 4, 4, 64
 Evaluation = tuple[float, Real, float]
 Objective = Callable[[Real], Evaluation]
 
@@ -103,7 +103,13 @@ class Arena:
     def auto(self, energies: Real) -> float:
         """Return the automatic penalty for energies of parents and player."""
         rule = auto_beta if self.method == "vqd" else auto_shift
-        return rule(energies, self.sigma)
+        found = rule(energies, self.sigma)
+        dimension = self.problem.dimension
+        if 2 * len(energies) > dimension and dimension <= SMALL:
+            # A player in the upper half of a small space: its level may lie above all that has been seen so far.
+            top = _upper(self.problem)
+            found = max(found, top - float(energies.min()) if self.method == "vqd" else top)
+        return found
 
     def minimise(
         self,
@@ -180,6 +186,16 @@ class Arena:
             # The lowest of noisy values is a lucky one; the mean of the last points is a better estimate.
             best.parameters = np.mean(trail[-max(1, len(trail) // TAIL) :], axis=0)
         return best
+
+
+def _upper(problem: Problem) -> float:
+    """Mean plus 3 standard deviations of the levels; nearer to the top the lift is too weak to learn from."""
+    if problem.sector is None:
+        return 3.0 * spread(problem.hamiltonian)
+    matrix = problem.sector.matrix(problem.hamiltonian)
+    size = matrix.shape[0]
+    mean = float(matrix.trace().real) / size
+    return mean + 3.0 * math.sqrt(max(float((abs(matrix) ** 2).sum()) / size - mean**2, 0.0))
 
 
 def scheduled(optimizer: Optimizer) -> bool:

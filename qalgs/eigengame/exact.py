@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from qiskit import QuantumCircuit
 from scipy.sparse.linalg import LinearOperator, eigsh
 
-from qalgs.backends import compile_circuit, compile_observable
+from qalgs.backends import exact_program, exact_observable
 from qalgs.eigengame.deflation import Deflator
 from qalgs.eigengame.events import Snapshot
 from qalgs.eigengame.problem import Problem
@@ -30,9 +30,9 @@ class ExactPlayers:
 
     def __init__(self, problem: Problem) -> None:
         self.problem = problem
-        self.program = compile_circuit(problem.ansatz)
-        self.observable = compile_observable(problem.effective)
-        self.true_observable = compile_observable(problem.hamiltonian)
+        self.program = exact_program(problem.ansatz)
+        self.observable = exact_observable(problem.effective)
+        self.true_observable = exact_observable(problem.hamiltonian)
         self.gradients = 0
         self.evaluations = 0
 
@@ -122,7 +122,7 @@ class WeightedPlayers(ExactPlayers):
     def __init__(self, problem: Problem, preparations: Sequence[int]) -> None:
         super().__init__(problem)
         self.preparations = tuple(preparations)
-        self.programs = [compile_circuit(prepared(problem.ansatz, bits)) for bits in preparations]
+        self.programs = [exact_program(prepared(problem.ansatz, bits)) for bits in preparations]
 
     def weighted(self, level_weights: Real) -> Objective:
         r"""Return x -> (:math:`\sum_jw_j\langle H\rangle_j`, gradient, same)."""

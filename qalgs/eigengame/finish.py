@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from qalgs.backends import compile_circuit, compile_observable
+from qalgs.backends import exact_program, exact_observable
 from qalgs.eigengame.arena import Arena
 from qalgs.eigengame.events import Snapshot
 from qalgs.eigengame.exact import prepared
@@ -30,7 +30,7 @@ def vectors(arena: Arena, found: list[Snapshot]) -> Complex:
     rows = [
         s.vector
         if s.vector.size
-        else compile_circuit(prepared(arena.problem.ansatz, s.preparation)).states(s.parameters[None, :])[0]
+        else exact_program(prepared(arena.problem.ansatz, s.preparation)).states(s.parameters[None, :])[0]
         for s in found
     ]
     return np.array(rows)
@@ -42,7 +42,7 @@ def assemble(arena: Arena, found: list[Snapshot], *, schedule: str, critical_pat
     readout = getattr(players, "readout", None)
     states = vectors(arena, found)
     if readout is None:
-        images = np.asarray(compile_observable(problem.hamiltonian).apply(states))
+        images = np.asarray(exact_observable(problem.hamiltonian).apply(states))
         h, s = states.conj() @ images.T, states.conj() @ states.T
         energies = h.diagonal().real.copy()
         errors = np.zeros(len(found))

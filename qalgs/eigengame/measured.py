@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from qiskit.quantum_info import SparsePauliOp
 
-from qalgs.backends import compile_circuit
+from qalgs.backends import exact_program
 from qalgs.circuits.cross_terms import cross_term_circuit, cross_term_observable, overlap_circuit
 from qalgs.eigengame.arena import Evaluation, Objective
 from qalgs.eigengame.deflation import weights
@@ -325,7 +325,7 @@ def _is_real(plan: ShiftPlan) -> bool:
     """Whether all states of the ansatz are real up to a phase, so that cross terms have no imaginary part."""
     if plan.circuit.num_qubits > 16:
         return False
-    program = compile_circuit(plan.circuit)
+    program = exact_program(plan.circuit)
     angles = keyed(0, "real").uniform(-np.pi, np.pi, (3, program.num_parameters))
     states = np.asarray(program.states(angles))
     # States that are real in a common phase: psi^T psi has modulus 1, and the phases agree between states.

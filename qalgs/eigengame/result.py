@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from qiskit.quantum_info import SparsePauliOp
 
-from qalgs.backends import compile_observable
+from qalgs.backends import exact_observable
 from qalgs.eigengame.events import Progress
 from qalgs.eigengame.post import Amplification, Ritz
 from qalgs.eigengame.problem import Problem, as_operator
@@ -111,7 +111,7 @@ class ExcitedStatesResult(Result):
 
     def noiseless_energies(self) -> Real:
         """Return <H> of :attr:`states`: the true energies of what a noisy run has prepared."""
-        images = np.asarray(compile_observable(self.problem.hamiltonian).apply(self._vectors()))
+        images = np.asarray(exact_observable(self.problem.hamiltonian).apply(self._vectors()))
         return np.einsum("ij,ij->i", self.states.conj(), images).real + self.problem.offset
 
     def expectation(self, operator: object) -> Real:
@@ -165,8 +165,8 @@ class ExcitedStatesResult(Result):
         if pauli.num_qubits != self.problem.num_qubits:
             raise invalid("operator", pauli.num_qubits, f"must act on {self.problem.num_qubits} qubits")
         if np.abs(pauli.coeffs.imag).max(initial=0.0) == 0.0:
-            return np.asarray(compile_observable(pauli).apply(self._vectors()))
+            return np.asarray(exact_observable(pauli).apply(self._vectors()))
         real, imag = SparsePauliOp(pauli.paulis, pauli.coeffs.real), SparsePauliOp(pauli.paulis, pauli.coeffs.imag)
         states = self._vectors()
-        combined: Complex = compile_observable(real).apply(states) + 1j * compile_observable(imag).apply(states)
+        combined: Complex = exact_observable(real).apply(states) + 1j * exact_observable(imag).apply(states)
         return combined

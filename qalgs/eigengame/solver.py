@@ -284,7 +284,7 @@ class ExcitedStates:
         if isinstance(self.optimizer, Optimizer):
             return self.optimizer
         if self.optimizer == "auto":
-            return Adam(lr=(0.3, 0.02)) if measured else LBFGS(gtol=1e-5, ftol=1e-14)
+            return Adam(lr=(0.2, 0.02)) if measured else LBFGS(gtol=1e-5, ftol=1e-14)
         return _NAMED[self.optimizer]()
 
     def _budgets(self, k: int, budget: int) -> list[int]:

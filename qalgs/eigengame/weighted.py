@@ -7,7 +7,7 @@ from collections.abc import Generator
 import numpy as np
 from numpy.typing import NDArray
 
-from qalgs.backends import compile_circuit
+from qalgs.backends import exact_program
 from qalgs.eigengame.arena import Arena, Outcome
 from qalgs.eigengame.events import Event, LevelFound, Snapshot
 from qalgs.eigengame.exact import WeightedPlayers
@@ -33,7 +33,7 @@ def inputs(problem: Problem, k: int) -> list[int]:
 
 def _reference(problem: Problem) -> int:
     """The determinant that the ansatz prepares at zero angles, if it is one."""
-    program = compile_circuit(problem.ansatz)
+    program = exact_program(problem.ansatz)
     amplitudes = np.abs(program.states(np.zeros((1, problem.ansatz.num_parameters)))[0])
     where = int(amplitudes.argmax())
     if amplitudes[where] < 1 - 1e-9:
