@@ -42,8 +42,8 @@ def measure(files: list[Path]) -> list[dict[str, object]]:
 def rows(records: list[dict[str, object]]) -> list[tuple[str, str, float, float, str]]:
     """Return (work, peer, our seconds, ratio, required) of every comparison in the records.
 
-    A record compares in one of three ways: it holds paired seconds by name, ``qalgs`` among them; it holds a finished
-    ``ratio``; or it belongs to a group of records whose ``peer`` says whose time it is.
+    A record compares in one of three ways: it holds paired seconds by name, ``qalgs`` among them; it holds a
+    finished ``ratio``; or it belongs to a group of records whose ``peer`` says whose time it is.
     """
     table = []
     groups: dict[str, dict[str, tuple[float, object]]] = {}
