@@ -1,3 +1,7 @@
+from .auto_program import ReferenceObservable as ReferenceObservable
+from .auto_program import ReferenceProgram as ReferenceProgram
+from .auto_program import exact_observable as exact_observable
+from .auto_program import exact_program as exact_program
 from .compiled_estimator import CompiledEstimator as CompiledEstimator
 from .compiled_sampler import CompiledSampler as CompiledSampler
 from .compiler import Program as Program
@@ -33,11 +37,15 @@ __all__ = [
     "PennyLaneEstimator",
     "Problem",
     "Program",
+    "ReferenceObservable",
+    "ReferenceProgram",
     "RuntimeEstimator",
     "RuntimeSampler",
     "check_isa",
     "compile_circuit",
     "compile_observable",
+    "exact_observable",
+    "exact_program",
     "fake_names",
     "from_pennylane",
     "light_cone",

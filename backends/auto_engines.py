@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import cache
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -23,11 +25,16 @@ Complexes = npt.NDArray[np.complex128]
 _SHIFTABLE = ["rx", "ry", "rz", "cx", "h", "x", "y", "z", "s", "sdg", "t", "tdg", "sx", "sxdg", "cz"]
 
 
+def plain_gates(circuit: QuantumCircuit) -> QuantumCircuit:
+    """Return a circuit in one-qubit Cliffords, T, axis rotations, cx and cz, which every library runs."""
+    return transpile(circuit, basis_gates=_SHIFTABLE, optimization_level=0)
+
+
 class ShiftCircuit:
     """A circuit whose every rotation has an angle of its own, and those angles as functions of the parameters."""
 
     def __init__(self, circuit: QuantumCircuit) -> None:
-        flat = transpile(circuit, basis_gates=_SHIFTABLE, optimization_level=0)
+        flat = plain_gates(circuit)
         self.slots = Slots(tuple(circuit.parameters))
         self.where: list[int] = []
         self.circuit = QuantumCircuit(circuit.num_qubits)
@@ -40,9 +47,15 @@ class ShiftCircuit:
                     self.where.append(self.slots.add(angle, f"instruction {index} ({item.name})"))
                     operation = type(operation)(Parameter(f"a{len(self.where):06d}"))
             self.circuit.append(operation, [places[q] for q in item.qubits])
+        self.phase = self.slots.add(flat.global_phase, "global phase")
 
     def angles(self, values: Floats) -> tuple[Floats, Floats]:
         """Return the angles (B, A) and their derivatives (B, A, P) at parameter values (B, P)."""
+        every, jacobian = self.every(values)
+        return every[:, self.where], jacobian[:, self.where]
+
+    def every(self, values: Floats) -> tuple[Floats, Floats]:
+        """Return all slots (B, K), the global phase among them, and their derivatives (B, K, P)."""
         rows, width = values.shape
         base, slot, column, slope = self.slots.arrays()
         every = np.tile(base, (rows, 1))
@@ -55,20 +68,22 @@ class ShiftCircuit:
             every[:, s] = value
             for c, d in partial.items():
                 jacobian[:, s, c] = d
-        return every[:, self.where], jacobian[:, self.where]
+        return every, jacobian
 
 
 _SHIFTS: CircuitCache[ShiftCircuit] = CircuitCache(ShiftCircuit)
 
 
-def _simulator() -> AerSimulator:
+@cache
+def simulator() -> AerSimulator:
+    """Return the exact simulator, one for all."""
     from qiskit_aer import AerSimulator
 
     return AerSimulator(method="statevector", max_parallel_threads=1)
 
 
 def _flat(circuit: QuantumCircuit) -> QuantumCircuit:
-    return transpile(circuit, _simulator(), optimization_level=0)
+    return transpile(circuit, simulator(), optimization_level=0)
 
 
 _FLAT: CircuitCache[QuantumCircuit] = CircuitCache(_flat)
@@ -79,7 +94,7 @@ def aer_states(circuit: QuantumCircuit, values: Floats) -> Complexes:
     saved = _FLAT.get(circuit).copy()
     saved.save_statevector()
     bound = [saved.assign_parameters(dict(zip(circuit.parameters, row, strict=True))) for row in values]
-    result = _simulator().run(bound).result()
+    result = simulator().run(bound).result()
     return np.array([np.asarray(result.get_statevector(k)) for k in range(len(bound))])
 
 
@@ -112,18 +127,11 @@ def aer_gradients(
     With U = exp(-i a G / 2) and G**2 = 1 for each angle a, dE/da = (E(a + pi/2) - E(a - pi/2)) / 2 (Mitarai et
     al., PRA 98, 032309, 2018). A projected energy is a quotient of two such expectation values.
     """
+    if keep is None:
+        return shift_gradients(lambda shifted, points: aer_energies(shifted, operator, points), circuit, values)
     shift = _SHIFTS.get(circuit)
     angles, jacobian = shift.angles(values)
-    rows, width = angles.shape
-    points = np.repeat(angles[:, None, :], 2 * width + 1, axis=1)
-    for k in range(width):
-        points[:, 1 + 2 * k, k] += np.pi / 2
-        points[:, 2 + 2 * k, k] -= np.pi / 2
-    flat = points.reshape(-1, width)
-    if keep is None:
-        energies = aer_energies(shift.circuit, operator, flat).reshape(rows, -1)
-        slopes = (energies[:, 1::2] - energies[:, 2::2]) / 2
-        return energies[:, 0], np.einsum("ba,bap->bp", slopes, jacobian)
+    rows, flat = len(angles), shifted_points(angles)
     states = aer_states(shift.circuit, flat) * keep
     matrix = operator.to_matrix(sparse=True)
     top = np.array([np.vdot(s, matrix @ s).real for s in states]).reshape(rows, -1)
@@ -132,6 +140,33 @@ def aer_gradients(
     d_top, d_bottom = ((x[:, 1::2] - x[:, 2::2]) / 2 for x in (top, bottom))
     slopes = (d_top - value[:, None] * d_bottom) / bottom[:, :1]
     return value, np.einsum("ba,bap->bp", slopes, jacobian)
+
+
+def shift_gradients(
+    energies: Callable[[QuantumCircuit, Floats], Floats], circuit: QuantumCircuit, values: Floats
+) -> tuple[Floats, Floats]:
+    """Return energies (B,) and gradients (B, P) from energies alone, by the shift rule of every rotation.
+
+    Args:
+        energies: Returns <H> (M,) of a circuit at its parameter values (M, A).
+        circuit: The circuit.
+        values: Parameter values (B, P).
+    """
+    shift = _SHIFTS.get(circuit)
+    angles, jacobian = shift.angles(values)
+    found = energies(shift.circuit, shifted_points(angles)).reshape(len(angles), -1)
+    slopes = (found[:, 1::2] - found[:, 2::2]) / 2
+    return found[:, 0], np.einsum("ba,bap->bp", slopes, jacobian)
+
+
+def shifted_points(angles: Floats) -> Floats:
+    """Return angles (B, A) and every one of them moved by +-pi/2, as rows (B * (2 A + 1), A)."""
+    width = angles.shape[1]
+    points = np.repeat(angles[:, None, :], 2 * width + 1, axis=1)
+    for k in range(width):
+        points[:, 1 + 2 * k, k] += np.pi / 2
+        points[:, 2 + 2 * k, k] -= np.pi / 2
+    return points.reshape(-1, width)
 
 
 def lightning_gradients(circuit: QuantumCircuit, operator: SparsePauliOp, values: Floats) -> tuple[Floats, Floats]:

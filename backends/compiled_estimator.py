@@ -235,4 +235,8 @@ class CompiledEstimator(BaseEstimatorV2):
     def _states(self, task: EstimatorTask) -> Iterable[tuple[int, npt.NDArray[np.complex128]]]:
         chunk = max(1, CHUNK >> task.program.num_qubits)
         for start in range(0, len(task.values), chunk):
-            yield start, task.program.states(task.values[start : start + chunk])
+            values = task.values[start : start + chunk]
+            if self._engine == "aer":
+                yield start, auto_engines.aer_states(task.circuit, values)
+            else:
+                yield start, task.program.states(values)

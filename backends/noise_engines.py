@@ -13,10 +13,12 @@ from typing import Any, Protocol
 import numpy as np
 from qiskit import QuantumCircuit
 
+from qalgs.backends.auto_choice import check_engine
 from qalgs.backends.noise import FloatArray, noise_model
 from qalgs.backends.noise_observables import Pauli, Terms, effective_operator, pauli_expectations
 from qalgs.backends.noise_program import NoisyProgram, Op, cone_programs
 from qalgs.backends.snapshot import DeviceSnapshot
+from qalgs.errors import invalid
 
 COMPILED_LIMIT = 13
 """Most qubits of a light cone that ``engine="auto"`` simulates as a compiled density matrix; trajectories beyond.
@@ -31,6 +33,17 @@ AER_DENSITY_LIMIT = 10
 _CHUNK = 64
 """Circuits per Aer run, to bound the memory of their density matrices."""
 ENGINES = ("auto", "compiled", "aer")
+
+
+def check_noisy_engine(engine: str) -> str:
+    """Return the engine asked for; "auto" is Aer if the environment variable QALGS_ENGINE says so.
+
+    Raises:
+        InvalidInputError: If there is no engine of that name.
+    """
+    if engine not in ENGINES:
+        raise invalid("engine", engine, f"must be one of {', '.join(ENGINES)}")
+    return "aer" if engine == "auto" and check_engine(None) == "aer" else engine
 
 
 class Plan(Protocol):

@@ -21,13 +21,13 @@ from qalgs.backends.noise_engines import (
     AER_DENSITY_LIMIT,
     COMPILED_LIMIT,
     COMPILED_MOST,
-    ENGINES,
     AerEngine,
     AerPlan,
     CompiledPlan,
     Plan,
     Request,
     TrajectoryPlan,
+    check_noisy_engine,
 )
 from qalgs.backends.noise_observables import (
     Terms,
@@ -113,10 +113,8 @@ class NoisyEstimator(BaseEstimatorV2):
         optimization_level: int = 1,
         trajectories: int = 1024,
     ) -> None:
-        if engine not in ENGINES:
-            raise invalid("engine", engine, f"must be one of {', '.join(ENGINES)}")
         self.device = CompactDevice(snapshot, layout, inflation=inflation, optimization_level=optimization_level)
-        self.engine = engine
+        self.engine = check_noisy_engine(engine)
         self.default_precision = check_precision(default_precision)
         self.default_shots = None if default_shots is None else check_shots("default_shots", default_shots)
         self.readout = readout

@@ -22,18 +22,18 @@ from qalgs.backends.noise_engines import (
     AER_DENSITY_LIMIT,
     COMPILED_LIMIT,
     COMPILED_MOST,
-    ENGINES,
     AerEngine,
     CompiledPlan,
     Request,
     bind,
+    check_noisy_engine,
 )
 from qalgs.backends.noise_kernels import probabilities
 from qalgs.backends.noise_observables import Basis
 from qalgs.backends.noise_program import lower
 from qalgs.backends.noisy_checks import as_rows, bound_values, check_shots
 from qalgs.backends.snapshot import DeviceSnapshot, Inflation
-from qalgs.errors import InvalidInputError, invalid
+from qalgs.errors import InvalidInputError
 from qalgs.seeds import Seed, as_generator, simulator_seed
 
 MOST_BITS = 20
@@ -89,10 +89,8 @@ class NoisySampler(BaseSamplerV2):
         inflation: Inflation | None = None,
         optimization_level: int = 1,
     ) -> None:
-        if engine not in ENGINES:
-            raise invalid("engine", engine, f"must be one of {', '.join(ENGINES)}")
         self.device = CompactDevice(snapshot, layout, inflation=inflation, optimization_level=optimization_level)
-        self.engine = engine
+        self.engine = check_noisy_engine(engine)
         self.default_shots = check_shots("default_shots", default_shots)
         self._rng = as_generator(seed)
         self._aer = AerEngine(self.device.snapshot)

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from qiskit import QuantumCircuit
 from scipy.sparse.linalg import LinearOperator, eigsh
 
-from qalgs.backends import exact_program, exact_observable
+from qalgs.backends import exact_observable, exact_program
 from qalgs.eigengame.deflation import Deflator
 from qalgs.eigengame.events import Snapshot
 from qalgs.eigengame.problem import Problem

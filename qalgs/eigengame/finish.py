@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from qalgs.backends import exact_program, exact_observable
+from qalgs.backends import exact_observable, exact_program
 from qalgs.eigengame.arena import Arena
 from qalgs.eigengame.events import Snapshot
 from qalgs.eigengame.exact import prepared

@@ -291,9 +291,9 @@ class _QubitMachine(_Machine):
         self, point: NDArray[np.float64], shots: int, rng: np.random.Generator
     ) -> tuple[NDArray[np.int8], NDArray[np.float64] | None]:
         if self.sampler is None:
-            from qalgs.backends import compile_circuit
+            from qalgs.backends import exact_program
 
-            chances = np.abs(compile_circuit(self.circuit).states(point).reshape(-1)) ** 2
+            chances = np.abs(exact_program(self.circuit).states(point).reshape(-1)) ** 2
             picks = rng.choice(len(chances), shots, p=chances / chances.sum())
             return self.coded.labels(picks), chances if self.exact else None
         measured = self.circuit.measure_all(inplace=False)

@@ -12,6 +12,7 @@ from .drift import Change as Change
 from .drift import Revision as Revision
 from .drift import plan_with_drift as plan_with_drift
 from .drift import revise as revise
+from .estimator_executor import EstimatorExecutor as EstimatorExecutor
 from .executor import Executor as Executor
 from .executor import LocalExecutor as LocalExecutor
 from .frontiers import Frontier as Frontier
@@ -91,6 +92,7 @@ __all__ = [
     "ErrorInflation",
     "EspLayout",
     "EspLayoutPlugin",
+    "EstimatorExecutor",
     "Executor",
     "ExploreRefine",
     "FewestSeconds",

@@ -111,10 +111,10 @@ def _bench(job: Job, layout: tuple[int, ...], snapshot: DeviceSnapshot) -> Bench
 
 def noiseless(job: Job, points: Array) -> Array:
     """Return ⟨H⟩ of the ideal circuit at points of shape (m, d)."""
-    from qalgs.backends import compile_circuit, compile_observable
+    from qalgs.backends import exact_observable, exact_program
 
-    states = compile_circuit(job.circuit).states(points)
-    return np.asarray(compile_observable(job.observable).expectation(states), dtype=np.float64)
+    states = exact_program(job.circuit).states(points)
+    return np.asarray(exact_observable(job.observable).expectation(states), dtype=np.float64)
 
 
 def lowest_eigenvalue(job: Job) -> float | None:

@@ -156,8 +156,9 @@ class Executor:
     """Where programs run.
 
     Args:
-        backend: ``"compiled"`` (default), ``"aer"``, ``"pennylane"`` or ``"statevector"`` (Qiskit) for exact
-            amplitudes; or a Qiskit backend, real, fake or Aer, for shots.
+        backend: ``"compiled"`` (default, unless the environment variable QALGS_ENGINE says "aer"), ``"aer"``,
+            ``"pennylane"`` or ``"statevector"`` (Qiskit) for exact amplitudes; or a Qiskit
+            backend, real, fake or Aer, for shots.
         sampler: Any V2 sampler, for shots.
         shots: Shots for each measurement setting. Needed with a sampler or a Qiskit backend; with a name, sampling
             runs on the compiled engine or on Aer.
@@ -175,7 +176,7 @@ class Executor:
         estimator: Any = None,
     ) -> None:
         self.estimator = estimator
-        self.name = backend if isinstance(backend, str) else "compiled" if backend is None else ""
+        self.name = backend if isinstance(backend, str) else _default_engine() if backend is None else ""
         if isinstance(backend, str) and backend not in ENGINES:
             raise invalid("backend", backend, f"must be one of {', '.join(ENGINES)}, or a Qiskit backend")
         if shots is not None and (isinstance(shots, bool) or int(shots) != shots or shots < 1):
@@ -223,9 +224,12 @@ class Executor:
                 program.cache["compiled"] = compile_circuit(_with_matrices(program.circuit))
             found = program.cache["compiled"].states(values)
             return np.asarray(found).reshape(-1)
-        bound = program.circuit.assign_parameters(values) if values.size else program.circuit
         if self.name == "aer":
-            return _aer_state(bound)
+            if "aer" not in program.cache:
+                program.cache["aer"] = _for_aer(program.circuit)
+            ready = program.cache["aer"]
+            return _aer_state(ready.assign_parameters(values) if values.size else ready)
+        bound = program.circuit.assign_parameters(values) if values.size else program.circuit
         if self.name == "pennylane":
             return pennylane_state(bound)
         from qiskit.quantum_info import Statevector
@@ -291,6 +295,13 @@ class Executor:
         )
 
 
+def _default_engine() -> str:
+    """The compiled engine, or Aer if the environment variable QALGS_ENGINE says so."""
+    from qalgs.backends.auto_choice import check_engine
+
+    return "aer" if check_engine(None) == "aer" else "compiled"
+
+
 def _device_of(sampler: Any) -> Any:
     """The backend that a sampler runs on, where it has one whose gates and couplings must be respected."""
     if hasattr(sampler, "isa"):
@@ -337,13 +348,18 @@ def _with_matrices(circuit: QuantumCircuit) -> QuantumCircuit:
     return out
 
 
-def _aer_state(circuit: QuantumCircuit) -> Vector:
+def _for_aer(circuit: QuantumCircuit) -> QuantumCircuit:
     from qiskit_aer import AerSimulator
 
-    simulator = AerSimulator(method="statevector")
-    ready = transpile(circuit, simulator, optimization_level=0)
+    ready = transpile(circuit, AerSimulator(method="statevector"), optimization_level=0)
     ready.save_statevector()
-    result = simulator.run(ready, shots=1).result()
+    return ready
+
+
+def _aer_state(ready: QuantumCircuit) -> Vector:
+    from qiskit_aer import AerSimulator
+
+    result = AerSimulator(method="statevector").run(ready, shots=1).result()
     return np.asarray(result.get_statevector().data)
 
 

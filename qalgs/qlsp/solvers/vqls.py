@@ -28,7 +28,7 @@ class VQLS(InnerSolver):
     """Minimise ``C = 1 - |<b|A|v>|^2 / <v|A^2|v>`` over ``|v> = V(theta)|0>`` (Bravo-Prieto et al., 1909.05820).
 
     The matrix enters as its Pauli terms. With shots, ``<b|P_l|v>`` comes from one Hadamard test a term and part,
-    and ``<v|A^2|v>`` from Pauli measurements. Exactly, the same quantities come from the compiled ansatz, with
+    and ``<v|A^2|v>`` from Pauli measurements. Exactly, the same quantities come from the ansatz's amplitudes, with
     adjoint gradients; the queries stated are then those that the tests would have made. ``kappa sqrt(C)`` bounds
     the sine of the angle to the solution; a run whose bound misses ``epsilon`` ends as ``FAILED``, whatever its
     true error.
@@ -91,7 +91,10 @@ class VQLS(InnerSolver):
         ansatz = self.ansatz(n, real=problem.real)
         exact = executor.exact
         loss: _ExactLoss | _SampledLoss
-        loss = _ExactLoss(ansatz, block, problem.rhs) if exact else _SampledLoss(ansatz, terms, problem, executor)
+        if exact:
+            loss = _ExactLoss(ansatz, block, problem.rhs, executor.name)
+        else:
+            loss = _SampledLoss(ansatz, terms, problem, executor)
         optimizer = self.optimizer or (LBFGS() if exact else COBYLA(rhobeg=0.6))
         rng = np.random.default_rng(self.seed)
         best_value, best_x, evaluations = np.inf, np.zeros(ansatz.num_parameters), 0
@@ -144,12 +147,14 @@ class VQLS(InnerSolver):
 
 
 class _ExactLoss:
-    """``C`` and its gradient from amplitudes of the compiled ansatz."""
+    """``C`` and its gradient from amplitudes of the ansatz, by the engine named."""
 
-    def __init__(self, ansatz: QuantumCircuit, block: NDArray[np.complex128], rhs: NDArray[Any]) -> None:
-        from qalgs.backends import compile_circuit
+    def __init__(
+        self, ansatz: QuantumCircuit, block: NDArray[np.complex128], rhs: NDArray[Any], engine: str = "compiled"
+    ) -> None:
+        from qalgs.backends import exact_program
 
-        self.program = compile_circuit(ansatz)
+        self.program = exact_program(ansatz, engine)
         self.block = block
         self.target = block.conj().T @ rhs
         self.shots = self.circuits = 0
