@@ -179,7 +179,7 @@ def test_compact_device_takes_players_and_their_ancilla(rng: np.random.Generator
 def test_parallel_rounds_under_shots() -> None:
     h, ansatz = tfim(2), hardware_efficient(2, 1)
     options = {"shots": 500, "seed": 0, "budget": 80, "ansatz": ansatz, "schedule": "parallel"}
-    result = ExcitedStates(k=2, **options).run(h)  # type: ignore[arg-type]
+    result = ExcitedStates(k=2, **options).run(h)
     assert result.costs.critical_path < sum(result.costs.per_state)
     assert np.abs(result.noiseless_energies() - np.linalg.eigvalsh(h.to_matrix())[:2]).max() < 0.05
 
