@@ -57,6 +57,7 @@ class MeasuredPlayers:
     """
 
     has_shots = True
+    ancillas = 1
 
     def __init__(
         self,
@@ -88,10 +89,10 @@ class MeasuredPlayers:
         parts = ("real",) if _is_real(self.plan) else ("real", "imag")
         self._cross = [cross_term_circuit(self.plan.circuit, form=cross_form, part=p) for p in parts]
         self._overlap = overlap_circuit(self.plan.circuit)
-        if 0 < self.meter.width <= problem.num_qubits:
-            raise invalid(
-                "layout", self.meter.width, f"must have {problem.num_qubits + 1} qubits", "add an ancilla"
-            )
+        needed = problem.num_qubits + self.ancillas
+        if 0 < self.meter.width < needed:
+            remedy = "add an ancilla" if self.ancillas else "add a qubit"
+            raise invalid("layout", self.meter.width, f"must have {needed} qubits", remedy)
         self._observable = problem.effective
         self._identity = SparsePauliOp("I" * problem.num_qubits)
         self._attenuations: dict[tuple[bytes, float], float] = {}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,8 +22,8 @@ from qalgs.eigengame.penalty import spread
 from qalgs.eigengame.problem import ANSATZE, Problem, prepare
 from qalgs.eigengame.result import ExcitedStatesResult
 from qalgs.eigengame.sequential import play
-from qalgs.eigengame.weighted import inputs, search
-from qalgs.errors import InvalidInputError, QalgsWarning, invalid
+from qalgs.eigengame.weighted import WeightedCircuits, inputs, search
+from qalgs.errors import QalgsWarning, invalid
 from qalgs.optimizers import COBYLA, LBFGS, SPSA, Adam, NelderMead, Optimizer
 from qalgs.results import Status
 from qalgs.seeds import Seed, keyed, root_seed
@@ -225,9 +225,9 @@ class ExcitedStates:
             count = min(count, problem.dimension)
         try:
             if self.method == "ssvqe":
-                assert isinstance(players, WeightedPlayers)
+                circuits = cast(WeightedCircuits, players)
                 level_weights = np.array(self.weights or [(count - j) / count for j in range(count)], dtype=float)
-                found = yield from search(arena, players, level_weights, arena.budget)
+                found = yield from search(arena, circuits, level_weights, arena.budget)
             elif self.schedule == "parallel":
                 rounds = Rounds(
                     arena,
@@ -257,28 +257,29 @@ class ExcitedStates:
 
     def _players(self, problem: Problem) -> Players:
         measured = self.estimator is not None or self.sampler is not None or self.shots is not None
-        if self.method == "ssvqe":
-            if measured:
-                raise InvalidInputError(
-                    "method 'ssvqe' runs on exact state vectors only; leave estimator, sampler and shots out"
-                )
-            return WeightedPlayers(problem, inputs(problem, int(self.k)))
+        preparations = inputs(problem, int(self.k)) if self.method == "ssvqe" else None
+        if preparations is not None and not measured:
+            return WeightedPlayers(problem, preparations)
         if not measured:
             players = ExactPlayers(problem)
             players.with_gradient = self._optimizer(False).needs_gradient
             return players
+        options: dict[str, Any] = {
+            "estimator": self.estimator,
+            "sampler": self.sampler,
+            "shots": self.shots,
+            "rng": keyed(root_seed(self.seed), "shots"),
+            "calibrate": self.calibrate,
+            "cross_form": self.cross_form,
+            "with_gradient": self._optimizer(True).needs_gradient,
+        }
+        if preparations is not None:
+            from qalgs.eigengame.measured_weighted import MeasuredWeightedPlayers
+
+            return MeasuredWeightedPlayers(problem, preparations, **options)
         from qalgs.eigengame.measured import MeasuredPlayers
 
-        return MeasuredPlayers(
-            problem,
-            estimator=self.estimator,
-            sampler=self.sampler,
-            shots=self.shots,
-            rng=keyed(root_seed(self.seed), "shots"),
-            calibrate=self.calibrate,
-            cross_form=self.cross_form,
-            with_gradient=self._optimizer(True).needs_gradient,
-        )
+        return MeasuredPlayers(problem, **options)
 
     def _optimizer(self, measured: bool) -> Optimizer:
         if isinstance(self.optimizer, Optimizer):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Generator
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,9 +11,20 @@ from numpy.typing import NDArray
 from qalgs.backends import exact_program
 from qalgs.eigengame.arena import Arena, Outcome
 from qalgs.eigengame.events import Event, LevelFound, Snapshot
-from qalgs.eigengame.exact import WeightedPlayers
+from qalgs.eigengame.exact import Objective
 from qalgs.eigengame.problem import Problem
 from qalgs.errors import invalid
+from qalgs.results import Status
+
+
+class WeightedCircuits(Protocol):
+    """What evaluates the k circuits: exact vectors or primitives."""
+
+    def weighted(self, level_weights: NDArray[np.float64]) -> Objective:
+        """Return x -> (weighted energy, gradient, same)."""
+
+    def snapshots(self, parameters: NDArray[np.float64], status: Status) -> list[Snapshot]:
+        """Publish the k states."""
 
 
 def inputs(problem: Problem, k: int) -> list[int]:
@@ -42,7 +54,7 @@ def _reference(problem: Problem) -> int:
 
 
 def search(
-    arena: Arena, players: WeightedPlayers, level_weights: NDArray[np.float64], budget: int
+    arena: Arena, players: WeightedCircuits, level_weights: NDArray[np.float64], budget: int
 ) -> Generator[Event, None, list[Snapshot]]:
     """Minimise the weighted sum from several starts and publish all levels of the best.
 

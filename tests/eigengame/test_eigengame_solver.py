@@ -276,7 +276,6 @@ def twice_named() -> QuantumCircuit:
         ({"k": "auto"}, tfim(2), "window must be given"),
         ({"window": 1.0}, tfim(2), "window must be left out unless"),
         ({"method": "ssvqe", "weights": [1, 1]}, tfim(2), "strictly decreasing"),
-        ({"method": "ssvqe", "shots": 10}, tfim(2), "ssvqe"),
         ({"warm_start": "advance"}, tfim(2), "needs schedule='parallel'"),
         ({"optimizer": "sgd"}, tfim(2), "optimizer must be one of"),
         ({"restarts": 0}, tfim(2), "restarts must be an integer of at least 1"),
