@@ -176,7 +176,7 @@ class Max3CutEncoding:
 
 
 def max3cut_encoding(
-    graph: nx.Graph,
+    graph: nx.Graph[int],
     encoding: EncodingName = "one-hot",
     *,
     weight: str | None = "weight",

@@ -10,6 +10,7 @@ their QAOA states equal.
 from __future__ import annotations
 
 import math
+from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,7 +20,7 @@ from qiskit.circuit.library import XXPlusYYGate
 
 from qalgs.errors import invalid
 
-Angle = float | ParameterExpression
+Angle: TypeAlias = float | ParameterExpression
 
 
 def warm_amplitudes(

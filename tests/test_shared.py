@@ -173,7 +173,6 @@ def test_any_number_of_workers_gives_the_same_numbers(n_jobs: int, backend: str 
 def test_results_arrive_as_a_stream() -> None:
     stream = parallel.run_iter(draw, range(1000), n_jobs=1)
     assert next(stream) == draw(0)
-    stream.close()
 
 
 def test_worker_count_is_checked() -> None:

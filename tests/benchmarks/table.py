@@ -59,7 +59,9 @@ def rows(records: list[dict[str, object]]) -> list[tuple[str, str, float, float,
             entry = (float(stats["median"]), extra.get("target"))
             groups.setdefault(str(record["group"]), {})[str(extra["peer"])] = entry
         elif "ratio" in extra:
-            table.append((work, "", float(extra.get("ours", stats["median"])), float(extra["ratio"]), ""))
+            table.append(
+                (work, "", float(extra["ours"] if "ours" in extra else stats["median"]), float(extra["ratio"]), "")
+            )
     for group, entries in groups.items():
         ours, required = entries.pop("qalgs", (float("nan"), None))
         for peer, (median, _) in entries.items():

@@ -12,7 +12,8 @@ from scipy import sparse
 from qalgs.backends import DeviceSnapshot
 from qalgs.cli import main
 from qalgs.cli.flows import play
-from qalgs.cli.jobsfile import KINDS
+from qalgs.cli.kinds import KINDS
+from qalgs.cli.kinds_algorithms import Max3Cut
 from qalgs.eigengame import ExcitedStates
 
 MIXED = """
@@ -61,6 +62,7 @@ def test_a_mixed_campaign_runs_every_kind_on_one_chip(tmp_path: Path, capsys: py
 
 
 def test_all_job_kinds_are_in_the_table() -> None:
+    assert KINDS["max3cut"] is Max3Cut
     assert set(KINDS) == {"vqe", "maxcut", "max3cut", "eigengame", "linear_system", "qasm3"}
 
 
