@@ -42,7 +42,7 @@ class Meter:
         self.estimator, self.sampler, self.shots_per_circuit = estimator, sampler, shots
         self.precision = 1.0 / np.sqrt(shots) if precise and shots is not None else None
         # Primitives of a compact device take circuits of the layout's size only.
-        self.width = max((len(getattr(p, "layout", ())) for p in (estimator, sampler) if p is not None), default=0)
+        self.width = max(len(getattr(p, "layout", None) or ()) for p in (estimator, sampler))
         self._padded: dict[int, tuple[QuantumCircuit, QuantumCircuit]] = {}
         self.circuits = 0
         self.shots = 0

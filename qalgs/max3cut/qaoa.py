@@ -278,6 +278,11 @@ class _QubitMachine(_Machine):
         from qalgs.backends import CompiledEstimator
 
         self.coded, self.circuit, self.cost = coded, circuit, coded.cost
+        if any(_foreign(primitive) for primitive in (estimator, sampler)):
+            from qalgs.backends.auto_engines import plain_gates
+
+            # Others may not know composite gates (Aer: xx_plus_yy), or bind them wrongly (Aer 0.18: crx, cp, ...).
+            self.circuit = plain_gates(circuit)
         self.estimator = estimator or CompiledEstimator(seed=keyed(root, "qaoa", "estimator"))
         self.sampler = sampler
         self.exact = estimator is None and sampler is None
@@ -301,6 +306,10 @@ class _QubitMachine(_Machine):
         counts = next(iter(data.values())).get_int_counts()
         states = np.repeat(np.array(list(counts), dtype=np.int64), np.array(list(counts.values())))
         return self.coded.labels(states), None
+
+
+def _foreign(primitive: object) -> bool:
+    return primitive is not None and not type(primitive).__module__.startswith("qalgs.")
 
 
 def _train(
