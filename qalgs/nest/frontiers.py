@@ -95,7 +95,7 @@ def frontier(
     """
     if not len(fractions):
         raise invalid("fractions", fractions, "must hold at least one number in (0, 1]")
-    chosen = schedule if schedule is not None else Linear()
+    chosen = schedule if schedule is not None else Linear(6, "0.75*best", "best")
     requests = as_requests(jobs, snapshot, schedule=chosen)
     ready = {r.name: r.catalogue for r in requests}
     best = {r.name: r.best for r in requests}

@@ -30,7 +30,8 @@ class Schedule(ABC):
 
     Args:
         cycles: Number of cycles C, at least 1.
-        esp_min: The lowest target, a number in [0, 1] or a level of the catalogue.
+        esp_min: The lowest target, a number in [0, 1] or a level of the catalogue. The default, 0.85 of the best,
+            is what measured best over 40 seeds of H2 on fake_brisbane (0.75 and 0.9 ended higher).
         esp_max: The highest target, likewise.
 
     Raises:
@@ -38,7 +39,7 @@ class Schedule(ABC):
     """
 
     cycles: int = 6
-    esp_min: Level = "0.75*best"
+    esp_min: Level = "0.85*best"
     esp_max: Level = "best"
     name: ClassVar[str] = "schedule"
 

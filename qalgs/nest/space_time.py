@@ -147,7 +147,11 @@ def plan(
         raise invalid("planner", planner, "must be 'greedy', 'cpsat' or 'stagger'")
     chip = Chip.of(snapshot)
     requests = as_requests(
-        jobs, snapshot, schedule=schedule if schedule is not None else Linear(), catalogues=catalogues, **options
+        jobs,
+        snapshot,
+        schedule=schedule if schedule is not None else Linear(6, "0.75*best", "best"),
+        catalogues=catalogues,
+        **options,
     )
     spending = cost or CostModel()
     search = _Search(
