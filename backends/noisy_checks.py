@@ -11,6 +11,7 @@ from qiskit import QuantumCircuit
 from qiskit.circuit import ControlFlowOp
 from qiskit.primitives.containers.bindings_array import BindingsArray
 from qiskit.primitives.containers.estimator_pub import EstimatorPub, EstimatorPubLike
+from qiskit.primitives.containers.sampler_pub import SamplerPub, SamplerPubLike
 from qiskit.quantum_info import SparsePauliOp
 
 from qalgs.backends.noise import FloatArray
@@ -80,12 +81,44 @@ def _read_plain(pub: Any) -> Pub | None:
 
 def coerce_pub(pub: EstimatorPubLike) -> EstimatorPub:
     """Return a PUB; its own precision stays None where it states none."""
+    observable = pub[1] if isinstance(pub, tuple | list) and len(pub) > 1 else None
+    if isinstance(observable, SparsePauliOp) and observable.coeffs.dtype != object:
+        finite = np.isfinite(observable.coeffs)
+        if not finite.all():
+            bad = int(np.argmin(finite))
+            label = observable.paulis[bad].to_label()
+            raise invalid(f"observable coefficient of {label}", observable.coeffs[bad], "must be finite")
+    _check_count(pub, 2)
     try:
         return EstimatorPub.coerce(pub)
     except (InvalidInputError, TypeError):
         raise
     except ValueError as error:
         raise InvalidInputError(" ".join(str(error).split())) from error
+
+
+def coerce_sampler_pub(pub: SamplerPubLike, shots: int) -> SamplerPub:
+    """Return a sampler PUB; ``shots`` where it states none."""
+    _check_count(pub, 1)
+    try:
+        return SamplerPub.coerce(pub, shots)
+    except (InvalidInputError, TypeError):
+        raise
+    except ValueError as error:
+        raise InvalidInputError(" ".join(str(error).split())) from error
+
+
+def _check_count(pub: Any, position: int) -> None:
+    """Refuse parameter values of the wrong number in words that say so."""
+    if not isinstance(pub, tuple | list) or len(pub) <= position or not isinstance(pub[0], QuantumCircuit):
+        return
+    circuit, raw = pub[0], pub[position]
+    if circuit.num_parameters < 2 or not isinstance(raw, np.ndarray | list | tuple):
+        return  # a single parameter may also be given as a plain batch of numbers
+    shape = np.shape(raw)
+    if not shape or shape[-1] != circuit.num_parameters:
+        rule = f"must have {circuit.num_parameters} entries along the last axis for circuit {circuit.name!r}"
+        raise invalid("parameter values", shape, rule, "give one value per entry of circuit.parameters")
 
 
 def bound_values(circuit: QuantumCircuit, bindings: BindingsArray) -> FloatArray:
@@ -119,6 +152,13 @@ def refuse(circuit: QuantumCircuit) -> None:
             raise InvalidInputError(
                 f"instruction {name!r} on qubits {where} must not be in an estimator circuit; remove it"
             )
+
+
+def measures(circuit: QuantumCircuit) -> bool:
+    """Whether a circuit measures anything, if only in a branch."""
+    return any(
+        item.operation.name == "measure" or isinstance(item.operation, ControlFlowOp) for item in circuit.data
+    )
 
 
 def check_precision(value: Any) -> float:

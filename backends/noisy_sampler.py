@@ -31,7 +31,7 @@ from qalgs.backends.noise_engines import (
 from qalgs.backends.noise_kernels import probabilities
 from qalgs.backends.noise_observables import Basis
 from qalgs.backends.noise_program import lower
-from qalgs.backends.noisy_checks import as_rows, bound_values, check_shots
+from qalgs.backends.noisy_checks import as_rows, bound_values, check_shots, coerce_sampler_pub
 from qalgs.backends.snapshot import DeviceSnapshot, Inflation
 from qalgs.errors import InvalidInputError
 from qalgs.seeds import Seed, as_generator, simulator_seed
@@ -129,7 +129,7 @@ class NoisySampler(BaseSamplerV2):
             InvalidInputError: If a circuit or a value breaks a rule, before anything is simulated.
         """
         default = self.default_shots if shots is None else check_shots("shots", shots)
-        coerced = [SamplerPub.coerce(pub, default) for pub in pubs]
+        coerced = [coerce_sampler_pub(pub, default) for pub in pubs]
         compiled = [self._circuits.get(pub.circuit) for pub in coerced]
         values = [bound_values(pub.circuit, pub.parameter_values) for pub in coerced]
         source = self._rng if seed is None else as_generator(seed)

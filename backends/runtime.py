@@ -26,7 +26,15 @@ from qiskit.primitives.containers.sampler_pub import SamplerPub, SamplerPubLike
 
 from qalgs.backends.devices import load_backend
 from qalgs.backends.noise_device import Cache, circuit_key
-from qalgs.backends.noisy_checks import as_rows, bound_values, check_shots, coerce_pub, refuse
+from qalgs.backends.noisy_checks import (
+    as_rows,
+    bound_values,
+    check_shots,
+    coerce_pub,
+    coerce_sampler_pub,
+    measures,
+    refuse,
+)
 from qalgs.backends.runtime_isa import check_isa
 from qalgs.backends.runtime_job import RuntimeJob
 from qalgs.backends.runtime_local import LocalDevice, active_qubits, shrink, shrink_observable
@@ -315,8 +323,8 @@ class RuntimeSampler(_RuntimeBase, BaseSamplerV2):
         default = self.default_shots if shots is None else check_shots("shots", shots)
         ready, budgets = [], []
         for pub in pubs:
-            coerced = SamplerPub.coerce(pub, default)
-            if not coerced.circuit.cregs:
+            coerced = coerce_sampler_pub(pub, default)
+            if not coerced.circuit.cregs or not measures(coerced.circuit):
                 raise InvalidInputError("sampler circuit must measure into a classical register; add measurements")
             bound_values(coerced.circuit, coerced.parameter_values)
             isa, _ = self._isa_of(coerced.circuit)
