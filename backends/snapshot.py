@@ -292,6 +292,7 @@ class DeviceSnapshot:
                 for k in _PER_QUBIT
             }
             layout = data["layout"]
+            _check_parts(data, gates)
             return cls(
                 name=data["name"],
                 num_qubits=data["num_qubits"],
@@ -304,8 +305,9 @@ class DeviceSnapshot:
                 gate_durations={g: d for g, _, d in gates},
                 **per_qubit,  # type: ignore[arg-type]
             )
-        except (KeyError, TypeError, ValueError, IndexError) as error:
-            raise InvalidInputError(f"damaged device snapshot: {type(error).__name__}: {error}") from error
+        except (KeyError, TypeError, ValueError, IndexError, OverflowError) as error:
+            reason = " ".join(str(error).split())
+            raise InvalidInputError(f"damaged device snapshot: {type(error).__name__}: {reason}") from error
 
     @classmethod
     def from_json(cls, text: str | bytes) -> DeviceSnapshot:
@@ -316,8 +318,9 @@ class DeviceSnapshot:
         """
         try:
             data = json.loads(text)
-        except ValueError as error:
-            raise InvalidInputError(f"damaged device snapshot: not JSON: {error}") from error
+        except (ValueError, TypeError, RecursionError) as error:
+            reason = "nested too deeply" if isinstance(error, RecursionError) else error
+            raise InvalidInputError(f"damaged device snapshot: not JSON: {reason}") from error
         return cls.from_dict(data)
 
 
@@ -334,6 +337,40 @@ def _plain(value: Any) -> Any:
 
 def _number(value: Any) -> float | None:
     return None if value is None else float(value)
+
+
+def _check_parts(data: Mapping[str, Any], gates: list[tuple[Any, float | None, float | None]]) -> None:
+    """Check that the parts of a document fit together: types, lengths, qubits of gates, numbers."""
+    n = data["num_qubits"]
+    if type(n) is not int or n < 1:
+        raise invalid("num_qubits", n, "must be a positive int")
+    if not isinstance(data["name"], str):
+        raise invalid("name", data["name"], "must be a string")
+    for key in ("operations", "angle_bounds", "ignored"):
+        if not isinstance(data[key], list) or not all(isinstance(word, str) for word in data[key]):
+            raise invalid(key, data[key], "must be a list of strings")
+    dt = data["dt"]
+    if dt is not None and not (type(dt) in (int, float) and math.isfinite(dt) and dt > 0):
+        raise invalid("dt", dt, "must be a positive number of seconds or null")
+    for key in _PER_QUBIT:
+        if not isinstance(data[key], list) or len(data[key]) != n:
+            raise invalid(key, data[key], f"must be a list of num_qubits = {n} entries")
+        for entry in data[key]:
+            pair = isinstance(entry, list) and len(entry) == 2
+            if entry is not None and pair != (key == "readout_flips"):
+                raise invalid(key, entry, "must hold " + ("pairs" if key == "readout_flips" else "numbers"))
+    layout = data["layout"]
+    if layout is not None and not (isinstance(layout, list) and len(layout) == n and _qubits(layout)):
+        raise invalid("layout", layout, f"must be null or {n} different qubits")
+    for (name, qubits), *_ in gates:
+        if not isinstance(name, str) or not name:
+            raise invalid("gate", name, "must have a name")
+        if not (qubits and _qubits(qubits) and max(qubits) < n):
+            raise invalid(f"gate {name}", list(qubits), f"must act on different qubits between 0 and {n - 1}")
+
+
+def _qubits(found: Sequence[Any]) -> bool:
+    return all(type(q) is int and q >= 0 for q in found) and len(set(found)) == len(found)
 
 
 def _connected(qubits: tuple[int, ...], edges: Iterable[tuple[int, int]]) -> bool:

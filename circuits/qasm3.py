@@ -54,8 +54,10 @@ def _text(source: str | os.PathLike[str]) -> tuple[str, str]:
     if isinstance(source, str) and any(mark in source for mark in ("\n", ";", "OPENQASM")):
         return "the OpenQASM 3 text", source
     path = Path(source)
+    name = str(path) if str(path).isprintable() else repr(str(path))
     try:
-        return str(path), path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "not UTF-8 text"
-        raise InvalidInputError(f"cannot read {path}: {reason}; give the path of an OpenQASM 3 file") from error
+        return name, path.read_text(encoding="utf-8")
+    except (OSError, ValueError) as error:
+        unreadable = "not UTF-8 text" if isinstance(error, UnicodeDecodeError) else str(error)
+        reason = error.strerror if isinstance(error, OSError) else unreadable
+        raise InvalidInputError(f"cannot read {name}: {reason}; give the path of an OpenQASM 3 file") from error

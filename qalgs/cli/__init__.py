@@ -36,6 +36,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 130
     except (QalgsError, ValueError, TypeError, OSError) as error:
         return _fail(error, str(error), debug, 2)
+    except MemoryError as error:
+        return _fail(error, f"not enough memory: {error}; make the problem smaller".replace(": ;", ";"), debug, 2)
     return int(code or 0)
 
 

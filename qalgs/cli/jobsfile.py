@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from pydantic import BaseModel, Field, TypeAdapter, ValidationError
 
 from qalgs.cli import kinds_algorithms as _more_kinds  # noqa: F401  (puts its kinds into the table)
-from qalgs.cli.kinds import KINDS, Count, OptimizerTable, Real, Strict
+from qalgs.cli.kinds import KINDS, Count, Cycles, OptimizerTable, Real, Strict
 from qalgs.errors import InfeasibleError, InvalidInputError, QalgsError
 
 if TYPE_CHECKING:
@@ -54,7 +54,7 @@ class Defaults(Strict):
 
     seed: int = Field(default=0, ge=0)
     shots: int = Field(default=1024, ge=0)
-    cycles: Count | None = None
+    cycles: Cycles | None = None
     evals_per_cycle: Count = 72
     strategy: str = "Nest"
     optimizer: str | OptimizerTable = OptimizerTable.model_validate({"kind": "COBYLA", "rhobeg": [1.0, 0.1]})
@@ -65,7 +65,7 @@ class ScheduleTable(Strict):
     """Target ESP by cycle for the strategies that follow a schedule."""
 
     kind: str = "inverted_relu"
-    cycles: Count | None = None
+    cycles: Cycles | None = None
     esp_min: Level | None = None
     esp_max: Level | None = None
     switch: Real | None = None
@@ -396,6 +396,8 @@ def parse_jobs(text: str, path: Path, folder: Path) -> JobsFile:
         raw = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise InvalidInputError(f"{path}: not TOML: {' '.join(str(error).split())}") from error
+    except RecursionError as error:
+        raise InvalidInputError(f"{path}: not TOML of this kind: nested too deeply") from error
     head = _validate(_Head, raw, "", text, path)
     assert isinstance(head, _Head)
     models: list[Any] = []

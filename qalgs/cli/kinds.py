@@ -10,7 +10,7 @@ from abc import abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, PositiveInt
 
@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 Real = FiniteFloat
 Count = PositiveInt
+Reps = Annotated[int, Field(ge=1, le=1000)]
+Cycles = Annotated[int, Field(ge=1, le=10_000)]
 AnsatzName = Literal[
     "hardware_efficient",
     "efficient_su2",
@@ -64,7 +66,7 @@ class Ansatz(Strict):
     """Shape of the trial state."""
 
     name: AnsatzName = "hardware_efficient"
-    reps: Count | None = None
+    reps: Reps | None = None
     entanglement: Literal["linear", "reverse_linear", "circular", "full", "pairwise", "sca"] = "linear"
     rotations: list[Literal["rx", "ry", "rz"]] | None = None
 
@@ -95,7 +97,7 @@ class JobModel(Strict):
     id: str = Field(min_length=1, max_length=80)
     shots: int | None = Field(default=None, ge=0)
     optimizer: str | OptimizerTable | None = None
-    cycles: Count | None = None
+    cycles: Cycles | None = None
     evals_per_cycle: Count | None = None
     strategy: str | None = None
     start: list[Real] | None = None
@@ -170,7 +172,7 @@ class Vqe(JobModel):
     molecule: str | MoleculeTable | None = None
     hamiltonian: Spin | dict[str, Real] | None = None
     ansatz: AnsatzName | Ansatz = "hardware_efficient"
-    reps: Count | None = None
+    reps: Reps | None = None
 
     def problem(self, folder: Path) -> Problem:
         """Return ansatz and Hamiltonian; molecules come with their own sector's energy and Hartree-Fock."""
@@ -217,7 +219,7 @@ class MaxCut(JobModel):
     kind: Literal["maxcut"]
     graph: str | list[tuple[int, int] | tuple[int, int, Real]]
     ansatz: AnsatzName | Ansatz = "qaoa"
-    reps: Count | None = None
+    reps: Reps | None = None
 
     def problem(self, folder: Path) -> Problem:
         """Return the QAOA circuit and minus the cut; the baseline is the mean cut of random bits."""
@@ -275,10 +277,13 @@ def edge_coloured(cost: SparsePauliOp) -> SparsePauliOp:
 
     Edges of one colour share no vertex, so a QAOA layer is as shallow as the colouring is small, and what a term
     can see (its light cone) stays narrow: exact values on a path of 14 vertices need 6 qubits at a time.
+    Dense graphs of over 1000 edges stay as they are: their light cones hold everything.
     """
     import networkx as nx
     from qiskit.quantum_info import SparsePauliOp
 
+    if len(cost) > 1000:
+        return cost
     terms = cost.to_sparse_list()
     graph: nx.Graph[int] = nx.Graph([tuple(qubits) for _, qubits, _ in terms if len(qubits) == 2])
     colours = nx.greedy_color(nx.line_graph(graph), strategy="DSATUR")

@@ -10,11 +10,11 @@ from pydantic import Field
 from qalgs.cli.kinds import (
     Ansatz,
     AnsatzName,
-    Count,
     JobModel,
     MoleculeTable,
     Problem,
     Real,
+    Reps,
     Spin,
     pauli_sum,
     read_graph,
@@ -35,7 +35,7 @@ class Max3Cut(JobModel):
     kind: Literal["max3cut"]
     graph: str | list[tuple[int, int] | tuple[int, int, Real]]
     encoding: Literal["one-hot", "binary", "binary-folded"] = "one-hot"
-    reps: Count = 1
+    reps: Reps = 1
     warm_start: bool = False
 
     def problem(self, folder: Path) -> Problem:
@@ -116,7 +116,7 @@ class Linear(JobModel):
     system: str
     rhs: str | None = None
     ansatz: AnsatzName | Ansatz = "hardware_efficient"
-    reps: Count | None = None
+    reps: Reps | None = None
 
     def problem(self, folder: Path) -> Problem:
         """Return the ansatz and the cost operator of a ``.npz`` or ``.mtx`` file or of ``poisson:N``."""
@@ -149,10 +149,10 @@ class Linear(JobModel):
         from qalgs.qlsp import poisson
 
         if self.system.startswith("poisson:"):
-            try:
-                system = poisson(int(self.system.removeprefix("poisson:")))
-            except ValueError as error:
-                raise invalid("system", self.system, "must be a file or like 'poisson:8'") from error
+            size = self.system.removeprefix("poisson:")
+            if not (size.isascii() and size.isdigit() and len(size) <= 4):
+                raise invalid("system", self.system, "must be a file or like 'poisson:8'")
+            system = poisson(int(size))
         else:
             system, _ = load_system(folder / self.system, None if self.rhs is None else folder / self.rhs)
         matrix = np.asarray(system.matrix.toarray() if hasattr(system.matrix, "toarray") else system.matrix)

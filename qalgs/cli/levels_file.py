@@ -5,11 +5,11 @@ from __future__ import annotations
 import tomllib
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import Field, ValidationError
 
-from qalgs.cli.kinds import Count, MoleculeTable, OptimizerTable, Real, Spin, Strict, pauli_sum
+from qalgs.cli.kinds import Count, MoleculeTable, OptimizerTable, Real, Reps, Spin, Strict, pauli_sum
 from qalgs.errors import InvalidInputError, invalid
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ class AnsatzTable(Strict):
     """A trial circuit by name and depth, or from an OpenQASM 3 file."""
 
     name: Literal["hardware_efficient", "hamiltonian_variational", "particle_conserving", "kupccgsd"] | None = None
-    reps: Count = 2
+    reps: Reps = 2
     rotations: tuple[Literal["rx", "ry", "rz"], ...] = ("ry",)
     entanglement: str = "linear"
     qasm3: str | None = None
@@ -45,7 +45,7 @@ class ScanTable(Strict):
     lengths: list[Real] | None = None
     start: Real | None = None
     stop: Real | None = None
-    points: Count | None = None
+    points: Annotated[int, Field(ge=1, le=10_000)] | None = None
     n_jobs: int = 1
 
     def values(self) -> list[float]:
@@ -239,6 +239,8 @@ def load_levels(path: str | Path) -> LevelsFile:
         raw = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise InvalidInputError(f"{source}: not TOML: {' '.join(str(error).split())}") from error
+    except RecursionError as error:
+        raise InvalidInputError(f"{source}: not TOML of this kind: nested too deeply") from error
     try:
         return LevelsFile(path=source, model=LevelsModel.model_validate(raw))
     except ValidationError as error:

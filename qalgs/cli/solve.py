@@ -149,14 +149,21 @@ def _read_npz(path: Path) -> tuple[Any, Any]:
 
 
 def _read_mtx(path: Path) -> Any:
+    import io
+
     from scipy.io import mmread
 
     from qalgs.errors import invalid
 
+    # The compiled reader crashes at a byte 0, and at a bad last line without its end.
+    content = path.read_bytes()
+    if b"\0" in content:
+        raise invalid("system", str(path), "must be a Matrix Market file (text, without bytes 0)")
     try:
-        return mmread(path)
-    except (ValueError, OverflowError) as error:
-        raise invalid("system", str(path), f"must be a Matrix Market file ({error})") from error
+        return mmread(io.BytesIO(content.rstrip() + b"\n"))
+    except (ValueError, OverflowError, MemoryError) as error:
+        reason = " ".join(str(error).split())
+        raise invalid("system", str(path), f"must be a Matrix Market file ({reason})") from error
 
 
 def _read_vector(path: Path) -> Any:

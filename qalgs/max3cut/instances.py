@@ -19,6 +19,9 @@ from qalgs.results import write_atomic
 from .problem import GraphLike, Notice, Problem, as_problem, from_edges
 from .registry import FINGERPRINTS
 
+MAX_NODES = 10_000_000
+"""More vertices than this in a header are taken for a mistake, before anything of that size is made."""
+
 
 def read_gset(path: str | os.PathLike[str]) -> nx.Graph[Any]:
     """Read a graph in the G-set (rudy) format: a line ``n m``, then ``m`` lines ``i j [w]`` counted from 1.
@@ -63,10 +66,10 @@ def _parse(path: Path, text: str) -> tuple[int, NDArray[np.int64], NDArray[np.fl
     try:
         n, m = (int(word) for word in header.split())
         table = np.array(body.split(), dtype=np.float64).reshape(m, 3)
-    except ValueError:
+    except (ValueError, OverflowError):
         return _parse_slowly(path, text)
     ends = table[:, :2]
-    fine = (ends == np.rint(ends)).all() and (ends >= 1).all() and (ends <= n).all() and n >= 0
+    fine = 0 <= n <= MAX_NODES and (ends == np.rint(ends)).all() and (ends >= 1).all() and (ends <= n).all()
     lines = body.count("\n") + (not body.endswith("\n") and bool(body))
     if not fine or (ends[:, 0] == ends[:, 1]).any() or not np.isfinite(table[:, 2]).all() or lines != m:
         return _parse_slowly(path, text)
@@ -87,6 +90,8 @@ def _parse_slowly(path: Path, text: str) -> tuple[int, NDArray[np.int64], NDArra
         raise error(1, f"expected the header 'n m', got {lines[0].strip()!r}") from None
     if n < 0 or m < 0:
         raise error(1, f"n and m must not be negative, got {lines[0].strip()!r}")
+    if n > MAX_NODES:
+        raise error(1, f"n must be at most {MAX_NODES}, got {lines[0].strip()[:40]!r}")
     ends, weights = [], []
     for number, line in enumerate(lines[1:], start=2):
         words = line.split()

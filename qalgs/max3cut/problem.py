@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 import numbers
 import os
@@ -218,7 +219,10 @@ def _edge_weight(u: Hashable, v: Hashable, value: object) -> float:
     ):
         rule = f"of edge ({u!r}, {v!r}) must be a finite real number"
         raise invalid("weight", value, rule, "complex Hermitian matrices go to maximize_form")
-    number = float(value)
+    try:
+        number = float(value)
+    except OverflowError:
+        number = math.inf
     if not math.isfinite(number):
         raise invalid("weight", number, f"of edge ({u!r}, {v!r}) must be a finite real number", "mend the edge")
     return number
@@ -253,9 +257,10 @@ def _edge_weights(data: Sequence[tuple[Hashable, Hashable, object]]) -> NDArray[
     """Return the weights as floats; the vectorised way is taken where every weight is a plain finite number."""
     values = [w for _, _, w in data]
     if {type(w) for w in values} <= {int, float}:
-        weights = np.array(values, dtype=np.float64)
-        if np.isfinite(weights).all():
-            return weights
+        with contextlib.suppress(OverflowError):
+            weights = np.array(values, dtype=np.float64)
+            if np.isfinite(weights).all():
+                return weights
     return np.array([_edge_weight(u, v, w) for u, v, w in data], dtype=np.float64)
 
 

@@ -77,6 +77,10 @@ class LinearSystem:
             raise invalid("kappa_max", kappa_max, "must be finite and at least 1")
         hermitian = _is_hermitian(self.A)
         low, self.norm, positive = _spectrum_ends(self.A, hermitian, threshold)
+        self.rhs_norm = _norm(self.b)
+        for name, size in (("A", self.norm), ("b", self.rhs_norm)):
+            if size > 0 and not 1e-290 < size < 1e290:
+                raise invalid(name, f"norm {size:.3g}", "must have a norm between 1e-290 and 1e290", "rescale it")
         self.sigma_min = low
         self.kind = Kind.GENERAL if not hermitian else Kind.POSITIVE if positive else Kind.HERMITIAN
         found = self.norm / low if low > 0 else np.inf
@@ -98,7 +102,6 @@ class LinearSystem:
         self.dilated = self.kind is Kind.GENERAL
         self.padded_size = 1 << max(1, (self.size - 1).bit_length())
         self.num_qubits = self.padded_size.bit_length() - 1 + self.dilated
-        self.rhs_norm = float(np.linalg.norm(self.b))
         self._encoding = encoding
 
     @property
@@ -261,6 +264,13 @@ def _rhs(b: Any, rows: int) -> NDArray[Any]:
     if not np.any(v):
         raise invalid("b", "the zero vector", "must not vanish", "the solution is x = 0")
     return v
+
+
+def _norm(b: NDArray[Any]) -> float:
+    """The 2-norm; entries are scaled first, so that no square overflows or vanishes."""
+    largest = float(np.abs(b).max())
+    with np.errstate(all="ignore"):
+        return largest * float(np.linalg.norm(b / largest)) if largest > 1e-300 else largest
 
 
 def _is_hermitian(a: Any) -> bool:
