@@ -86,7 +86,7 @@ class EstimatorExecutor(Executor):
         if len(precisions) > 1:
             return [self._one(request, seed) for request in requests]
         pubs = [(self._circuit(r.job), r.job.observable, r.point) for r in requests]
-        found = self._run(pubs, {"precision": precisions.pop()}) if pubs else []
+        found: Array | list[Any] = self._run(pubs, {"precision": precisions.pop()}) if pubs else []
         return [self._reading(r, float(v), float(s)) for r, (v, s) in zip(requests, found, strict=True)]
 
     def _one(self, request: Request, seed: int) -> Reading:
@@ -122,7 +122,7 @@ class EstimatorExecutor(Executor):
             raise ExecutionError(
                 f"estimator {type(self.estimator).__name__} failed: {' '.join(str(error).split())[:300]}"
             ) from error
-        found = np.array([[float(r.data.evs), float(getattr(r.data, "stds", 0.0))] for r in results])
+        found: Array = np.array([[float(r.data.evs), float(getattr(r.data, "stds", 0.0))] for r in results])
         if not np.isfinite(found[:, 0]).all():
             raise ExecutionError(f"estimator {type(self.estimator).__name__} returned values that are not finite")
         return np.nan_to_num(found)

@@ -144,7 +144,7 @@ def levels(method: str) -> Callable[[Engine], Iterable[Check]]:
                 estimator=estimator,
                 shots=shots,
                 optimizer=Adam(lr=0.2),
-                budget=4,
+                budget=2 if shots else 4,
                 restarts=1,
                 seed=7,
                 ansatz=hardware_efficient(2, 1),
@@ -235,7 +235,8 @@ class Recorder:
     """An estimator that remembers what it was asked and what it said."""
 
     def __init__(self, estimator: Any) -> None:
-        self.estimator, self.said = estimator, []
+        self.estimator = estimator
+        self.said: list[tuple[Any, Any]] = []
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self.estimator, name)
@@ -249,7 +250,7 @@ class Recorder:
 def cut(encoding: Any) -> Callable[[Engine], Iterable[Check]]:
     def run(engine: Engine) -> Iterable[Check]:
         """Every energy of the training, and the final samples' cut."""
-        graph = nx.Graph()
+        graph: Any = nx.Graph()
         graph.add_edge(0, 1, weight=1.5)
         recorder = Recorder(engine.estimator())
         sampler = engine.sampler() if engine.sampler is not None else None
@@ -264,7 +265,7 @@ def cut(encoding: Any) -> Callable[[Engine], Iterable[Check]]:
     return run
 
 
-def exact_cut(graph: nx.Graph, encoding: Any, point: Any) -> float:
+def exact_cut(graph: Any, encoding: Any, point: Any) -> float:
     """Expected cut of the feasible outcomes at given angles, from the exact distribution."""
     from qalgs.circuits import max3cut_encoding, max3cut_qaoa
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 from qiskit.circuit.library import efficient_su2
@@ -23,7 +25,7 @@ WEIGHTS = np.array([1.0, 0.6, 0.3])
 COMPLEX = SparsePauliOp(["XX", "ZI", "IZ", "XY", "YI"], [0.7, -0.4, 0.3, 0.25, 0.5])
 
 
-def pair(operator: object, k: int, **options: object) -> tuple[WeightedPlayers, MeasuredWeightedPlayers]:
+def pair(operator: object, k: int, **options: Any) -> tuple[WeightedPlayers, MeasuredWeightedPlayers]:
     problem = prepare(operator, k=k, **options)
     masks = inputs(problem, k)
     measured = MeasuredWeightedPlayers(
