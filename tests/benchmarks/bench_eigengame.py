@@ -140,12 +140,12 @@ def test_pennylane_vqd(benchmark: Any, method: str) -> None:
             if layer < 2:
                 qp.CNOT(wires=[0, 1])
 
-    @qp.qnode(device)  # type: ignore[untyped-decorator]
+    @qp.qnode(device)
     def energy(x: Any) -> Any:
         ansatz(x)
         return qp.expval(hamiltonian)
 
-    @qp.qnode(device)  # type: ignore[untyped-decorator]
+    @qp.qnode(device)
     def overlap(x: Any, parent: Any) -> Any:
         ansatz(x)
         qp.adjoint(ansatz)(parent)
