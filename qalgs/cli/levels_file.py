@@ -248,6 +248,7 @@ def load_levels(path: str | Path) -> LevelsFile:
         # Alternatives of a union leave names of types in the location.
         types = {"int", "str", "float", "dict", "constrained-int"}
         key = ".".join(str(p) for p in found["loc"] if p not in types and (isinstance(p, int) or p.islower()))
+        key = " ".join(key.split())
         if found["type"] == "extra_forbidden":
             raise InvalidInputError(f"{source}: {key} is not a key of this table; remove it") from error
         rule = found["msg"][:1].lower() + found["msg"][1:]

@@ -73,6 +73,79 @@ junk = st.recursive(
 )
 
 
+TERMS = [
+    "COBYLA",
+    "SPSA",
+    "Adam",
+    "lbfgs",
+    "nelder-mead",
+    "Nest",
+    "NestJump",
+    "BestMap",
+    "BestMapRestarts",
+    "Qoncord",
+    "Reversed",
+    "RandomMap",
+    "linear",
+    "flat",
+    "step",
+    "custom",
+    "cosine",
+    "qaoa",
+    "efficient_su2",
+    "particle_conserving",
+    "hamiltonian_variational",
+    "givens",
+    "kupccgsd",
+    "full",
+    "parity",
+    "bravyi_kitaev",
+    "6-31g",
+    "HeH+",
+    "vqd",
+    "hotelling",
+    "ssvqe",
+    "eigengame",
+    "parallel",
+    "sequential",
+    "snake",
+    "leaf",
+    "error",
+    "stay",
+    "advance",
+    "auto",
+    "median",
+    "q25",
+    "one-hot",
+    "binary",
+    "none",
+    "poisson:3",
+    "poisson:0",
+    "ring:3",
+    "star:2",
+    "tfim",
+    "xxz",
+    "heisenberg",
+    "aer",
+    "compiled",
+    "device",
+    "merged",
+]
+
+
+def alike(value: Any) -> st.SearchStrategy[Any]:
+    """Values of the same type as ``value``: they pass the first checks and reach the later ones."""
+    if isinstance(value, bool):
+        return st.just(not value)
+    if isinstance(value, int):
+        return st.integers(-1, 4) | numbers
+    if isinstance(value, float):
+        return st.floats(-2, 2) | reals
+    if isinstance(value, str):
+        return st.sampled_from(TERMS) | words
+    return st.just(copy.deepcopy(value)) | junk
+
+
 def places(tree: Any, at: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
     """Return the paths of all values inside a tree of dicts and lists."""
     inside = tree.items() if isinstance(tree, dict) else enumerate(tree) if isinstance(tree, list) else ()
@@ -86,20 +159,23 @@ def holder(tree: Any, path: tuple[Any, ...]) -> Any:
     return tree
 
 
+ACTIONS = ["replace", "replace", "remove", "remove", "rename", "wrap", "swap", "add"]
+
+
 @st.composite
 def damaged(draw: st.DrawFn, trees: st.SearchStrategy[Any], values: st.SearchStrategy[Any] = junk) -> Any:
     """Draw a tree with one to three of its values replaced, removed, renamed, swapped or wrapped."""
     tree = copy.deepcopy(draw(trees))
-    for _ in range(draw(st.integers(1, 3))):
+    for _ in range(draw(st.sampled_from([1, 1, 2, 3]))):
         known = places(tree)
         if not known:
             break
         path = draw(st.sampled_from(known))
         inside, key = holder(tree, path), path[-1]
-        action = draw(
-            st.sampled_from(["replace", "replace", "replace", "remove", "rename", "wrap", "swap", "add"])
-        )
-        if action == "replace":
+        action = draw(st.sampled_from(["alike"] * 8 + ACTIONS))
+        if action == "alike":
+            inside[key] = draw(alike(inside[key]))
+        elif action == "replace":
             inside[key] = draw(values)
         elif action == "remove":
             del inside[key]
