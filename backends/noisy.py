@@ -76,7 +76,7 @@ class NoisyEstimator(BaseEstimatorV2):
         layout: Physical qubits, joined by live couplers.
         engine: ``"compiled"`` (density matrices in the Pauli basis, light cones), ``"aer"`` (density matrix to
             10 qubits, trajectories beyond) or ``"auto"``: compiled while the light cone has at most 13 qubits,
-            Aer's trajectories beyond.
+            Aer's trajectories beyond (Aer throughout if the environment variable QALGS_ENGINE says "aer").
         default_precision: Precision of runs that state none; 0 is exact.
         default_shots: Shots per measurement basis of runs that state no precision; None is exact.
         seed: Seeds shot noise; every call and every PUB draws from its own stream.

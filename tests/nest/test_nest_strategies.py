@@ -71,7 +71,7 @@ def test_map_schedules_ask_for_what_their_name_says() -> None:
     rising = Nest(SCHEDULE).maps.targets(catalogue, 6)
     assert len(rising) == 6
     assert rising == sorted(rising)
-    assert rising[0] == pytest.approx(0.75 * best)
+    assert rising[0] == pytest.approx(0.85 * best)
     assert rising[-1] == best
     assert Reversed(SCHEDULE).maps.targets(catalogue, 6) == rising[::-1]
     assert Qoncord(cycles=4, starts=3).maps.targets(catalogue, 4) == pytest.approx([0.75 * best] * 3 + [best])
