@@ -22,3 +22,11 @@ def rng(request: pytest.FixtureRequest) -> np.random.Generator:
     """A generator that neither the order of the tests nor the number of workers can change."""
     digest = hashlib.sha256(request.node.nodeid.encode()).digest()
     return np.random.default_rng([request.config.getoption("--seed"), int.from_bytes(digest[:8], "little")])
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Let the ten thousand inputs of a nightly run take their time."""
+    if os.environ.get("QALGS_FUZZ") == "nightly":
+        for item in items:
+            if "robustness" in item.path.parts:
+                item.add_marker(pytest.mark.timeout(0))

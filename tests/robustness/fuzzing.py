@@ -10,8 +10,8 @@ import warnings
 from collections.abc import Callable
 from typing import Any
 
-from hypothesis import settings
 from hypothesis import strategies as st
+from profiles import settings
 
 from qalgs.errors import QalgsError, QalgsWarning
 

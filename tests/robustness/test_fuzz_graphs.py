@@ -79,8 +79,12 @@ def _finite(weight: Any) -> bool:
     return real and abs(weight) <= 1.7976931348623157e308
 
 
-numeric = st.sampled_from([np.float64, np.int64, np.complex128, np.bool_, np.uint8, np.float32, object, "U3"])
-entries = hnp.arrays(numeric, hnp.array_shapes(min_dims=0, max_dims=3, min_side=0, max_side=4))
+numeric: st.SearchStrategy[Any] = st.sampled_from(
+    [np.float64, np.int64, np.complex128, np.bool_, np.uint8, np.float32, object, "U3"]
+)
+entries: st.SearchStrategy[Any] = hnp.arrays(
+    numeric, hnp.array_shapes(min_dims=0, max_dims=3, min_side=0, max_side=4)
+)
 
 
 @given(array=entries, symmetric=st.booleans(), sparse=st.booleans())
@@ -121,7 +125,7 @@ options = st.fixed_dictionaries(
 @budget(0.5)
 def test_options(changed: dict[str, Any]) -> None:
     base: dict[str, Any] = {"method": "three-arc", "bound": "trivial", "seed": 0, "n_jobs": 1, "budget": 0.01}
-    graph = nx.Graph([(0, 1, {"weight": 2.0}), (1, 2), (0, 2)])
+    graph: nx.Graph[int] = nx.Graph([(0, 1, {"weight": 2.0}), (1, 2), (0, 2)])
     found = outcome(lambda: max3cut(graph, **(base | changed)))
     if not isinstance(found, Refused):
         assert 0 <= found.cut <= found.upper_bound

@@ -99,6 +99,7 @@ def test_every_problem_is_accepted_before_it_is_damaged(folder: Path, problem: d
 @example(problem=PROBLEMS[1] | {"hamiltonian": {"model": "tfim", "n": 64}})
 @example(problem=PROBLEMS[1] | {"hamiltonian": {"I" * 300: 1.0}})
 @example(problem=PROBLEMS[1] | {"hamiltonian": {"II": 0.0}})
+@example(problem=PROBLEMS[0] | {"budget": 10**400})
 @example(problem=PROBLEMS[1] | {"symmetry": {"a\nb": float("nan")}})
 @example(problem=PROBLEMS[1] | {"scan": {"start": 0.5, "stop": 1.0, "points": 10**30}})
 @example(problem=PROBLEMS[0] | {"backend": {"kind": "device", "device": "fake_manila", "layout": [0, 10**30, 1]}})

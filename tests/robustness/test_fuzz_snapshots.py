@@ -46,6 +46,9 @@ def test_the_snapshot_is_accepted_before_it_is_damaged() -> None:
 
 @given(data=damaged(st.just(SMALL)))
 @example(data=SMALL | {"gates": [["delay", [], None, None]]})
+@example(data=SMALL | {"gates": [["for_loop", [0], 0.1, 1e-8]]})
+@example(data=SMALL | {"gates": [["cx", [0, 1], 0.1, 1e-8], ["cx", [0], 0.1, 1e-8]]})
+@example(data=SMALL | {"gates": [["cx", [0], 0.1, 1e-8]]})
 @example(data=SMALL | {"num_qubits": "2"})
 @example(data=SMALL | {"t1": []})
 @budget(1.0)

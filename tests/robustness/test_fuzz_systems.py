@@ -18,12 +18,14 @@ from hypothesis.extra import numpy as hnp
 from qalgs.cli import main
 from qalgs.qlsp import LinearSystem
 
-numeric = st.sampled_from([np.float64, np.float32, np.int64, np.complex128, np.bool_, np.uint8, object, "U3"])
+numeric: st.SearchStrategy[Any] = st.sampled_from(
+    [np.float64, np.float32, np.int64, np.complex128, np.bool_, np.uint8, object, "U3"]
+)
 shapes = hnp.array_shapes(min_dims=0, max_dims=3, min_side=0, max_side=4)
-odd = st.sampled_from(
+odd: st.SearchStrategy[Any] = st.sampled_from(
     [None, "", "1", 0, 1, [], [[]], [[1, 2], [3]], [1, "a"], {}, {1: 2}, math.nan, [[10**400]], [[1j]]]
 )
-arrays = hnp.arrays(numeric, shapes)
+arrays: st.SearchStrategy[Any] = hnp.arrays(numeric, shapes)
 sparse = hnp.arrays(np.float64, hnp.array_shapes(min_dims=2, max_dims=2, max_side=4)).map(sp.coo_array)
 finite = st.floats(-100, 100) | st.sampled_from([0.0, 1.0, 1e-300, 1e300, 5e-324, 1.7e308])
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import os
+from typing import Any
 
-import pytest
-from hypothesis import HealthCheck, settings
+from hypothesis import HealthCheck
+from hypothesis import settings as settings
 
-_COMMON = {
+_COMMON: dict[str, Any] = {
     "deadline": None,
     "suppress_health_check": [
         HealthCheck.too_slow,
@@ -17,11 +17,3 @@ _COMMON = {
 }
 settings.register_profile("ci", derandomize=True, max_examples=200, **_COMMON)
 settings.register_profile("nightly", max_examples=10_000, print_blob=True, **_COMMON)
-
-
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Let ten thousand inputs take their time."""
-    if os.environ.get("QALGS_FUZZ") == "nightly":
-        for item in items:
-            if "robustness" in item.path.parts:
-                item.add_marker(pytest.mark.timeout(0))
