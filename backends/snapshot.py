@@ -362,9 +362,21 @@ def _check_parts(data: Mapping[str, Any], gates: list[tuple[Any, float | None, f
     layout = data["layout"]
     if layout is not None and not (isinstance(layout, list) and len(layout) == n and _qubits(layout)):
         raise invalid("layout", layout, f"must be null or {n} different qubits")
+    if len(set(data["operations"])) < len(data["operations"]):
+        raise invalid("operations", data["operations"], "must not repeat a name")
+    sizes: dict[str, int] = {}
     for (name, qubits), *_ in gates:
-        if not isinstance(name, str) or not name:
-            raise invalid("gate", name, "must have a name")
+        if not isinstance(name, str) or name in (
+            "",
+            "measure",
+            "if_else",
+            "for_loop",
+            "while_loop",
+            "switch_case",
+        ):
+            raise invalid("gate", name, "must be named, and neither a measurement nor control flow")
+        if sizes.setdefault(name, len(qubits)) != len(qubits):
+            raise invalid(f"gate {name}", list(qubits), "must act on as many qubits everywhere")
         if not (qubits and _qubits(qubits) and max(qubits) < n):
             raise invalid(f"gate {name}", list(qubits), f"must act on different qubits between 0 and {n - 1}")
 

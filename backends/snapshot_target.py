@@ -141,7 +141,11 @@ def build_target(snapshot: DeviceSnapshot, *, drop_dead: bool = False, cls: type
     for name, where in entries.items():
         if where:
             bounds = [(0.0, math.pi / 2)] if name in snapshot.angle_bounds else None
-            target.add_instruction(_operation(name), where, name=name, angle_bounds=bounds)
+            operation = _operation(name)
+            wrong = [qubits for qubits in where if operation is None or len(qubits) != operation.num_qubits]
+            if wrong:
+                raise invalid(f"gate {name!r}", list(wrong[0]), "must be a standard gate on its number of qubits")
+            target.add_instruction(operation, where, name=name, angle_bounds=bounds)
     if "measure" in snapshot.operations:
         target.add_instruction(Measure(), {(q,): _readout(snapshot, q) for q in range(snapshot.num_qubits)})
     for name in snapshot.operations:

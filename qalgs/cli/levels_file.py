@@ -73,7 +73,7 @@ class LevelsModel(Strict):
     ansatz: str | AnsatzTable = "auto"
     optimizer: str | OptimizerTable = "auto"
     restarts: Count | None = None
-    budget: Count | None = None
+    budget: Annotated[int, Field(ge=1, le=1_000_000_000)] | None = None
     budget_trend: Real = 0.0
     window: Real | None = None
     max_levels: Count = 16

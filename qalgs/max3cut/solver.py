@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import os
 import time
 from collections.abc import Callable, Iterator
@@ -131,7 +130,7 @@ def iter_max3cut(
         raise invalid("top", top, "must be an int of at least 1")
     if isinstance(circles, bool) or not isinstance(circles, int) or circles < 1:
         raise invalid("circles", circles, "must be an int of at least 1")
-    if budget is not None and not (math.isfinite(budget) and budget > 0):
+    if budget is not None and not 0 < budget < 1e18:
         raise invalid("budget", budget, "must be a positive number of seconds or None")
     if n_jobs is None:
         workers = (os.cpu_count() or 1) if method == "auto" and budget is not None else 1

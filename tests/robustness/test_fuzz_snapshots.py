@@ -25,7 +25,7 @@ def judge(snapshot: DeviceSnapshot) -> None:
     assert len(snapshot.t1) == len(snapshot.readout_error) == n
     again = DeviceSnapshot.from_json(snapshot.to_json())
     assert again.fingerprint == snapshot.fingerprint
-    assert again.problems == snapshot.problems
+    assert [str(p) for p in again.problems] == [str(p) for p in snapshot.problems]
     assert {q for edge in snapshot.edges for q in edge} <= set(range(n))
     assert set(snapshot.basis_gates) <= {name for name, _ in snapshot.gate_errors}
     assert all(str(problem) for problem in snapshot.problems)
