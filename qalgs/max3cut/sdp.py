@@ -62,7 +62,9 @@ def solve_sdp(problem: Problem, *, solver: str | None = None) -> SdpSolution:
         raise InfeasibleError(
             f"the SDP bound takes at most n = {MAX_SDP_NODES} nodes, got {n}; use bound='rank' or bound='eigen'"
         )
-    import cvxpy
+    # First: after cvxpy (which loads highspy) OR-Tools finds the wrong HiGHS library and cannot be loaded at all.
+    import ortools.sat.python.cp_model  # noqa: F401
+    import cvxpy  # isort: skip
 
     cp: Any = cvxpy
 
