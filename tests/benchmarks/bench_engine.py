@@ -2,8 +2,8 @@
 
 ``pytest tests/benchmarks/bench_engine.py`` (fast smoke mode with QALGS_FAST=1 or --benchmark-disable), or
 ``python tests/benchmarks/bench_engine.py`` for the table alone. Each call is one evaluation with one parameter
-set, warm, single-threaded; calls of all engines alternate and the least processor time of each counts, which other
-work on the machine disturbs least (waiting for a thread, which the peers' jobs do, is not counted).
+set, warm, single-threaded; bursts of calls of all engines alternate and the least wall time of each counts. The
+peers' jobs run in threads, whose processor time some systems account for late: run this on a quiet machine.
 """
 
 from __future__ import annotations
@@ -149,9 +149,9 @@ def paired(calls: dict[str, Callable[[], Floats]], budget: float) -> dict[str, f
     cost, first = {}, {}
     for name, call in calls.items():
         first[name] = call()
-        start = time.process_time()
+        start = time.perf_counter()
         call()
-        cost[name] = time.process_time() - start
+        cost[name] = time.perf_counter() - start
     for name, value in first.items():
         assert np.allclose(value, first["qalgs"], atol=1e-8), f"{name} disagrees"
     best = dict.fromkeys(calls, np.inf)
@@ -160,9 +160,9 @@ def paired(calls: dict[str, Callable[[], Floats]], budget: float) -> dict[str, f
     while rounds < 3 or time.perf_counter() < stop:
         for name, call in calls.items():
             for _ in range(max(1, min(50, int(2e-3 / cost[name])))):
-                start = time.process_time()
+                start = time.perf_counter()
                 call()
-                best[name] = min(best[name], time.process_time() - start)
+                best[name] = min(best[name], time.perf_counter() - start)
         rounds += 1
     return best
 
