@@ -87,7 +87,8 @@ def scan(
 
     Lengths are sorted and cut into blocks; inside a block each geometry starts from the parameters of its
     neighbour, and blocks run in parallel. Blocks do not depend on the number of workers.
-    Energies do not either, up to rounding: the chemistry library and linear algebra of another process may differ in the last bit.
+    Energies do not either, up to rounding: the chemistry library and linear algebra of another process may differ
+    in the last bit.
 
     Args:
         name: Name known to :func:`qalgs.circuits.molecule`.
