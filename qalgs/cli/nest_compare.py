@@ -74,7 +74,10 @@ def study(
     as_json: AsJson = False,
     quiet: Quiet = False,
 ) -> None:
-    """Run strategies x devices x jobs x seeds, resumable, and print the table with all intervals."""
+    """Run strategies x devices x jobs x seeds, resumable, and print the tables with all intervals.
+
+    The last two tables average over devices and put the published figures beside those of this study.
+    """
     from qalgs.cli.jobsfile import load_jobs
     from qalgs.cli.nest import environment_fast
 
@@ -85,7 +88,7 @@ def study(
         file = load_jobs(path)
         for device in names:
             cells += _grid(file, strategies, seeds, quick, device=device, together=together)
-    _finish(_unique(cells), out, workers=workers, as_json=as_json, quiet=quiet, cluster=cluster)
+    _finish(_unique(cells), out, workers=workers, as_json=as_json, quiet=quiet, cluster=cluster, overall=True)
 
 
 def register(app: typer.Typer) -> None:
@@ -225,6 +228,7 @@ def _finish(
     as_json: bool,
     quiet: bool,
     cluster: str | None = None,
+    overall: bool = False,
 ) -> None:
     result = run_study(cells, out, workers=workers, quiet=quiet, cluster=cluster)
     if out is not None:
@@ -234,12 +238,17 @@ def _finish(
 
         from qalgs.results import jsonable
 
-        print(json.dumps({"table": jsonable(result.table())}, allow_nan=False))
+        found = {"table": jsonable(result.table())}
+        if overall:
+            found |= {"pooled": jsonable(result.pooled()), "headlines": jsonable(result.headlines())}
+        print(json.dumps(found, allow_nan=False))
         return
     for comparison in result.comparisons():
         _show(comparison)
+    if overall:
+        _show_overall(result)
     if out is not None:
-        print(f"wrote {out / 'table.json'}, table.csv and report.html")
+        print(f"wrote {out / 'table.json'}, table.csv, summary.md and report.html")
 
 
 def write_study(out: Path, result: StudyResult) -> None:
@@ -247,12 +256,14 @@ def write_study(out: Path, result: StudyResult) -> None:
     import json
 
     from qalgs.cli.runfolder import as_csv
+    from qalgs.nest.headlines import markdown
     from qalgs.nest.report_html import render
     from qalgs.results import jsonable, write_atomic
 
     table = result.table()
     write_atomic(out / "table.json", json.dumps(jsonable(table), indent=2, allow_nan=False) + "\n")
     write_atomic(out / "table.csv", as_csv(table))
+    write_atomic(out / "summary.md", markdown(result.pooled(), result.headlines(), control=result.control))
     write_atomic(out / "report.html", render(result.report_content()))
 
 
@@ -319,6 +330,34 @@ def _show(c: Comparison) -> None:
     for name, interval in c.to_control.items():
         difference = f"{c.job} on {c.device}: {name} - {c.control} = {interval}"
         print(f"{difference} over {interval.samples} seeds: {_verdict(interval, c.control)}")
+
+
+def _show_overall(result: StudyResult) -> None:
+    from rich.box import SIMPLE
+    from rich.table import Table
+    from rich.text import Text
+
+    from qalgs.cli.nest import console
+
+    lines, claims = result.pooled(), result.headlines()
+    title = "energy on the best maps, mean over devices [95 % bootstrap over seeds]"
+    table = Table(box=SIMPLE, title=title, title_justify="left")
+    for head in ("problem", "strategy", "devices", "seeds", "energy", f"minus {result.control}", "equal seconds"):
+        table.add_column(head, justify="left" if head in ("problem", "strategy") else "right")
+    for p in lines:
+        compared = [str(x) if x is not None else "(control)" for x in (p.minus_control, p.minus_control_seconds)]
+        row = [p.job, p.strategy, str(p.devices), str(p.seeds), str(p.reference), *compared]
+        table.add_row(*(Text(cell) for cell in row))
+    console().print(table)
+    if not claims:
+        return
+    table = Table(box=SIMPLE, title="Nest, as published and in this study", title_justify="left")
+    for head in ("against", "quantity", "published", "this study", "censored"):
+        table.add_column(head)
+    for c in claims:
+        row = [c.rival, c.quantity, c.published or "(no such control)", c.found, f"{c.censored}/{c.runs}"]
+        table.add_row(*(Text(cell) for cell in row))
+    console().print(table)
 
 
 FEWEST_SEEDS = 6

@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 
     from .space_time_plan import Plan
 
-PAYLOAD = 2
+PAYLOAD = 3
 """Raised when the content of a stored cell changes."""
 
 
@@ -170,6 +170,7 @@ def run_cell(cell: Cell) -> dict[str, Any]:
                     "progress_energies": energies,
                     "progress_seconds": seconds[at - 1],
                     "seconds": float(seconds[-1]),
+                    "converged_seconds": None if job.converged_after is None else seconds[job.converged_after - 1],
                 }
             )
     payload = {

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from qalgs.results import Result
 
 from .convergence import evaluations_to
+from .headlines import Headline, Pooled, at_seconds, headlines, pooled
 from .metrics import Interval, bootstrap
 
 Array = NDArray[np.float64]
@@ -95,6 +96,7 @@ class Comparison(Result):
         threshold: Median reference energy of the baseline strategy; None if it was not run.
         rows: The strategies.
         to_control: Paired difference of each strategy to the control over common seeds; negative is better.
+        to_control_seconds: The same with every run cut at the machine time of the shortest.
         to_baseline: The same to the baseline strategy.
         control: The control.
         baseline: The baseline strategy.
@@ -105,6 +107,7 @@ class Comparison(Result):
     threshold: float | None
     rows: tuple[StrategyRow, ...]
     to_control: dict[str, Interval]
+    to_control_seconds: dict[str, Interval]
     to_baseline: dict[str, Interval]
     control: str
     baseline: str
@@ -150,6 +153,7 @@ class StudyResult(Result):
             threshold=threshold,
             rows=rows,
             to_control=_differences(table, self.control, level),
+            to_control_seconds=_differences(table, self.control, level, seconds=common),
             to_baseline=_differences(table, self.baseline, level),
             control=self.control,
             baseline=self.baseline,
@@ -173,6 +177,7 @@ class StudyResult(Result):
                 for key, interval in (
                     ("reference", row.reference),
                     ("minus_control", c.to_control.get(row.strategy)),
+                    ("minus_control_seconds", c.to_control_seconds.get(row.strategy)),
                     ("minus_baseline", c.to_baseline.get(row.strategy)),
                     ("equal_seconds", row.equal_seconds),
                 ):
@@ -189,6 +194,22 @@ class StudyResult(Result):
                 line["threshold"] = c.threshold
                 lines.append(line)
         return lines
+
+    def headlines(self, *, level: float = 0.95) -> list[Headline]:
+        """Return every published claim about Nest beside the figure of this study.
+
+        Args:
+            level: Coverage of the intervals.
+        """
+        return headlines(self.outcomes, control=self.control, level=level)
+
+    def pooled(self, *, level: float = 0.95) -> list[Pooled]:
+        """Return every strategy averaged over the devices, against the control.
+
+        Args:
+            level: Coverage of the intervals.
+        """
+        return pooled(self.outcomes, control=self.control, level=level)
 
     def report_content(self, *, level: float = 0.95, every: bool = False) -> dict[str, Any]:
         """Return what :func:`qalgs.nest.report_html.render` draws: runs and comparisons.
@@ -245,7 +266,7 @@ def _row(
         noiseless=_mean(r["noiseless"] for r in runs),
         gap=_mean(r["gap"] for r in runs),
         against_baseline=_mean(r["gap_to_baseline"] for r in runs),
-        equal_seconds=bootstrap([_at(r, seconds) for r in runs], level=level),
+        equal_seconds=bootstrap([at_seconds(r, seconds) for r in runs], level=level),
         converged=median,
         censored=sum(c is None for c in converged),
         to_threshold=to_threshold,
@@ -256,20 +277,20 @@ def _row(
     )
 
 
-def _at(run: dict[str, Any], seconds: float) -> float:
-    """The reference energy of the θ that would be reported after this machine time."""
-    done = np.flatnonzero(np.asarray(run["progress_seconds"]) <= seconds * (1 + 1e-12))
-    return float(run["progress_energies"][int(done[-1]) if done.size else 0])
-
-
-def _differences(table: dict[str, dict[int, dict[str, Any]]], to: str, level: float) -> dict[str, Interval]:
+def _differences(
+    table: dict[str, dict[int, dict[str, Any]]], to: str, level: float, *, seconds: float | None = None
+) -> dict[str, Interval]:
     other = table.get(to)
     if other is None:
         return {}
+
+    def worth(run: dict[str, Any]) -> float:
+        return float(run["reference"]) if seconds is None else at_seconds(run, seconds)
+
     found = {}
     for name, runs in table.items():
         shared = sorted(set(runs) & set(other))
         if name != to and shared:
-            ours, theirs = ([side[s]["reference"] for s in shared] for side in (runs, other))
+            ours, theirs = ([worth(side[s]) for s in shared] for side in (runs, other))
             found[name] = bootstrap(ours, paired=theirs, level=level)
     return found

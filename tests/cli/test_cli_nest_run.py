@@ -362,6 +362,33 @@ def test_studies_cover_the_grid_and_workers_do_not_matter(file: Path, capsys: py
     assert {row["strategy"] for row in tables[0]} == {"BestMap", "BestMapRestarts"}
 
 
+def test_a_study_ends_with_pooled_tables_and_headlines(file: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    out = file.parent / "study"
+    arguments = (
+        "study",
+        file,
+        "--devices",
+        "fake_guadalupe",
+        "--strategies",
+        "Nest,BestMap",
+        "--seeds",
+        2,
+        "--fast",
+    )
+    assert run(*arguments, "--out", out, "-q") == 0
+    text = capsys.readouterr().out
+    assert "mean over devices" in text
+    assert "12.7 % fewer" in text
+    assert "| cut <b> | Nest |" in (out / "summary.md").read_text()
+    assert run(*arguments, "--out", out, "-q", "--json") == 0
+    found = json.loads(capsys.readouterr().out)
+    assert {(h["rival"], h["quantity"]) for h in found["headlines"]} >= {
+        ("BestMap", "cost"),
+        ("BestMap", "energy"),
+    }
+    assert {p["strategy"] for p in found["pooled"]} == {"Nest", "BestMap", "BestMapRestarts"}
+
+
 def test_help_is_instant_and_lists_all_commands(capsys: pytest.CaptureFixture[str]) -> None:
     assert run("--help") == 0
     text = capsys.readouterr().out
