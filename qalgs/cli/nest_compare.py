@@ -355,7 +355,7 @@ def _show_overall(result: StudyResult) -> None:
     for head in ("against", "quantity", "published", "this study", "censored"):
         table.add_column(head)
     for c in claims:
-        row = [c.rival, c.quantity, c.published or "(no such control)", c.found, f"{c.censored}/{c.runs}"]
+        row = [c.rival, c.quantity, c.published or "(none)", c.found, f"{c.censored}/{c.runs}"]
         table.add_row(*(Text(cell) for cell in row))
     console().print(table)
 

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from qalgs.results import Result
 from qalgs.seeds import keyed
 
+from .convergence import evaluations_to
 from .metrics import Interval, bootstrap
 
 if TYPE_CHECKING:
@@ -43,12 +44,15 @@ class Headline(Result):
     Attributes:
         rival: The strategy that Nest is compared with.
         quantity: "iterations" (1 - sum over problems of mean evaluations until convergence, Nest by rival),
-            "cost" (the same sums of machine seconds, rival by Nest), or "energy" (mean difference of the
-            reference energies in units of each problem's spectral width).
+            "cost" (the same sums of machine seconds, rival by Nest), "threshold" (as "iterations", but until the
+            reference energy reaches the median of the rival's final ones: a strategy that stalls early converges
+            early without getting anywhere), or "energy" (mean difference of the reference energies in units of
+            each problem's spectral width).
         published: The published figure; empty where there is none.
-        ours: The figure of the study with its interval over seeds: a fraction for "iterations", a ratio for
-            "cost".
-        censored: Runs of either strategy in which the rule never held; they count with their full length.
+        ours: The figure of the study with its interval over seeds: a fraction for "iterations"
+            and "threshold", a ratio for "cost".
+        censored: Runs of either strategy in which the rule never held, or that never reached the threshold; they
+            count with their full length.
         runs: Runs of either strategy.
     """
 
@@ -63,8 +67,10 @@ class Headline(Result):
     def found(self) -> str:
         """``ours`` in the words of the published figure."""
         low, best, high = self.ours.low, self.ours.best, self.ours.high
-        if self.quantity == "iterations":
-            return f"{100 * best:+.1f} % fewer [{100 * low:+.1f}, {100 * high:+.1f}]"
+        if self.quantity in ("iterations", "threshold"):
+            if best < 0:
+                return f"{-100 * best:.1f} % more [{-100 * high:+.1f}, {-100 * low:+.1f}]"
+            return f"{100 * best:.1f} % fewer [{100 * low:+.1f}, {100 * high:+.1f}]"
         if self.quantity == "cost":
             return f"{best:.2f}x lower [{low:.2f}, {high:.2f}]"
         return f"{100 * best:+.2f} % of the spectrum [{100 * low:+.2f}, {100 * high:+.2f}]"
@@ -156,24 +162,46 @@ def headlines(outcomes: Sequence[CellOutcome], *, control: str, level: float = 0
             for take in (_counted, _seconds, _scaled)
         )
         both = [r for side in sides for row in side for r in row]
+        until, unreached = _until(*sides)
         intervals = {
             "iterations": _ratio_interval(counts[0], counts[1], level, lambda x: 1 - x),
+            "threshold": _ratio_interval(until[0], until[1], level, lambda x: 1 - x),
             "cost": _ratio_interval(seconds[1], seconds[0], level, lambda x: x),
             "energy": bootstrap((energies[0] - energies[1]).mean(axis=0), level=level),
         }
-        censored = sum(r["converged_after"] is None for r in both)
+        censored = {"energy": 0, "threshold": unreached}
+        never = sum(r["converged_after"] is None for r in both)
         found += [
             Headline(
                 rival=rival,
                 quantity=quantity,
                 published=published.get((rival, quantity), ""),
                 ours=interval,
-                censored=0 if quantity == "energy" else censored,
+                censored=censored.get(quantity, never),
                 runs=len(both),
             )
             for quantity, interval in intervals.items()
         ]
     return found
+
+
+def _until(
+    ours: Sequence[Sequence[dict[str, Any]]], rival: Sequence[Sequence[dict[str, Any]]]
+) -> tuple[Array, int]:
+    """Evaluations of both sides to the rival's median energy, shape (2, cells, seeds), and how many fell short."""
+    counts, short = [], 0
+    for side in (ours, rival):
+        rows = []
+        for row, others in zip(side, rival, strict=True):
+            threshold = float(np.median([r["reference"] for r in others]))
+            traces = [(r["progress_evaluations"], r["progress_energies"]) for r in row]
+            reached = evaluations_to(threshold, traces)
+            short += reached.censored
+            rows.append(
+                [float(r["evaluations"] if c is None else c) for r, c in zip(row, reached.counts, strict=True)]
+            )
+        counts.append(rows)
+    return np.array(counts), short
 
 
 def _counted(run: dict[str, Any]) -> float:
@@ -267,7 +295,7 @@ def markdown(lines: Sequence[Pooled], claims: Sequence[Headline], *, control: st
         text.append(f"| {p.job} | {p.strategy} | {p.reference} | {differences[0]} | {differences[1]} |")
     text += ["", f"| {SUBJECT} against | published | this study | censored |", "|---|---|---|---|"]
     text += [
-        f"| {c.rival}, {c.quantity} | {c.published or '(no such control)'} | {c.found} | {c.censored}/{c.runs} |"
+        f"| {c.rival}, {c.quantity} | {c.published or '(none)'} | {c.found} | {c.censored}/{c.runs} |"
         for c in claims
     ]
     return "\n".join(text) + "\n"

@@ -26,6 +26,7 @@ def outcome(
         "seconds": 800.0,
         "converged_seconds": None if converged is None else 2.0 * converged,
         "progress_seconds": [2.0, 100.0, 800.0],
+        "progress_evaluations": [1, 50, 400],
         "progress_energies": [energy + 1.0, energy + 0.5, energy],
         **more,
     }
@@ -81,12 +82,16 @@ def test_headlines_are_ratios_of_summed_means() -> None:
         *(outcome(d, "BestMap", s, -1.0, 200) for d in "ab" for s in range(2)),
     ]
     found = {(h.rival, h.quantity): h for h in headlines(cells, control=CONTROL)}
-    assert set(found) == {("BestMap", q) for q in ("iterations", "cost", "energy")}
+    assert set(found) == {("BestMap", q) for q in ("iterations", "cost", "threshold", "energy")}
     fewer = found[("BestMap", "iterations")]
     assert fewer.ours.best == pytest.approx(1 - (110 + 225) / 400)  # the censored run counts its 400 evaluations
     assert (fewer.censored, fewer.runs) == (1, 8)
     assert found[("BestMap", "cost")].ours.best == pytest.approx(800 / (220 + 450))
     assert found[("BestMap", "energy")].ours.best == pytest.approx(-0.1)
+    assert fewer.found.startswith("16.2 % fewer [-30.0")
+    # Nest's record at -1.2 + 0.5 misses the threshold -1.0, the last one passes it: 400 evaluations, as BestMap.
+    assert found[("BestMap", "threshold")].ours.best == pytest.approx(0.0)
+    assert found[("BestMap", "threshold")].censored == 0
     assert fewer.published == "12.7 % fewer"
     # Resampling two seeds gives (0, 0), (0, 1) or (1, 1): the interval is made of those ratios.
     assert fewer.ours.low == pytest.approx(1 - 520 / 400)
@@ -95,9 +100,27 @@ def test_headlines_are_ratios_of_summed_means() -> None:
 
 def test_the_control_gets_the_same_lines_without_a_published_figure() -> None:
     found = headlines(grid(Nest=-1.1, BestMapRestarts=-1.0, BestMap=-0.9), control=CONTROL)
-    assert [h.published for h in found if h.rival == CONTROL] == ["", "", ""]
+    assert [h.published for h in found if h.rival == CONTROL] == ["", "", "", ""]
     assert {h.rival for h in found} == {CONTROL, "BestMap"}
     assert all(np.isclose(h.ours.best, 0) for h in found if h.quantity == "iterations")
+
+
+def test_threshold_counts_evaluations_and_says_who_never_got_there() -> None:
+    cells = [
+        outcome("a", "Nest", 0, -1.6, 100),  # -1.1 after 50 evaluations: below the threshold
+        outcome("a", "Nest", 1, -0.5, 100),  # never
+        outcome("a", "BestMap", 0, -1.0, 100),
+        outcome("a", "BestMap", 1, -1.0, 100),
+    ]
+    (found,) = [h for h in headlines(cells, control=CONTROL) if h.quantity == "threshold"]
+    assert found.ours.best == pytest.approx(1 - (50 + 400) / 800)
+    assert (found.censored, found.runs) == (1, 4)
+
+
+def test_more_is_said_as_more() -> None:
+    cells = [outcome("a", "Nest", 0, -1.0, 300), outcome("a", "BestMap", 0, -1.0, 100)]
+    (found,) = [h for h in headlines(cells, control=CONTROL) if h.quantity == "iterations"]
+    assert found.found == "200.0 % more [+200.0, +200.0]"
 
 
 def test_no_headline_without_nest() -> None:
@@ -114,8 +137,8 @@ def test_result_and_markdown() -> None:
     assert len(rows) == 2
     assert "-0.1000 [-0.1000, -0.1000]" in rows[0]
     assert "(control)" in rows[1]
-    assert "(no such control)" in text
-    assert "+0.0 % fewer" in text
+    assert "(none)" in text
+    assert "0.0 % fewer" in text
 
 
 @pytest.mark.parametrize(("seconds", "energy"), [(1.0, 0.0), (2.0, 0.0), (99.0, 0.0), (100.0, -0.5), (1e9, -1.0)])
