@@ -56,6 +56,16 @@ class CompiledEstimator(BaseEstimatorV2):
             Values become <psi|PHP|psi> / <psi|P|psi>, the energy after post-selection on a symmetry.
         engine: "compiled"; "aer" or "lightning" for that library; "auto" for the fastest of them at the circuit's
             size by the measured table; None for what the environment variable QALGS_ENGINE says, else "auto".
+
+    Raises:
+        InvalidInputError: If a precision, a number of shots, the sector or the engine breaks its rule.
+
+    Example:
+        >>> from qalgs.circuits import hardware_efficient, tfim
+        >>> circuit = hardware_efficient(3, 1)
+        >>> job = CompiledEstimator().run([(circuit, tfim(3), [[0.0] * 6, [0.1] * 6])])
+        >>> job.result()[0].data.evs.round(3).tolist()
+        [-2.0, -2.376]
     """
 
     def __init__(

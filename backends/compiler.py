@@ -41,11 +41,19 @@ _NO_OBSERVABLE = np.zeros(4, dtype=np.int64)
 class Program:
     """A compiled circuit.
 
+    Args:
+        circuit: The unitary circuit; :func:`compile_circuit` adds a cache.
+        skip: Names of instructions to leave out.
+        parameters: Order of the parameters, if not that of ``circuit.parameters``.
+
     Attributes:
         num_qubits: Number of qubits n.
         num_parameters: Number of free parameters P.
         parameters: The parameters, in the order of ``circuit.parameters``.
         num_operations: Length of the flat program after fusion.
+
+    Raises:
+        ValueError: If an instruction cannot be part of a unitary circuit.
     """
 
     def __init__(
@@ -316,8 +324,20 @@ def compile_circuit(circuit: QuantumCircuit) -> Program:
     A composite gate is what its definition says; so a ``PauliEvolutionGate`` whose terms do not commute is its
     product formula, not the exact exponential.
 
+    Args:
+        circuit: The circuit, with P free parameters.
+
+    Returns:
+        The program.
+
     Raises:
         ValueError: If an instruction cannot be part of a unitary circuit; the message names it.
+
+    Example:
+        >>> from qalgs.circuits import hardware_efficient
+        >>> program = compile_circuit(hardware_efficient(2, 1))
+        >>> program.states(np.zeros((5, 4))).shape
+        (5, 4)
     """
     if not isinstance(circuit, QuantumCircuit):
         raise TypeError(f"circuit must be a qiskit QuantumCircuit, got {type(circuit).__name__}; build one first")

@@ -37,7 +37,12 @@ def _catalogue() -> dict[str, tuple[str, str]]:
 
 
 def fake_names() -> tuple[str, ...]:
-    """Return the names of all fake backends, sorted; no backend is loaded."""
+    """Return the names of all fake backends, sorted; no backend is loaded.
+
+    Example:
+        >>> "fake_brisbane" in fake_names()
+        True
+    """
     return tuple(sorted(_catalogue()))
 
 

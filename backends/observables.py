@@ -25,10 +25,16 @@ HERMITIAN_TOLERANCE = 1e-10
 class CompiledObservable:
     """A Hermitian Pauli sum, grouped by X part.
 
+    Args:
+        operator: The Pauli sum.
+
     Attributes:
         num_qubits: Width n.
         norm_bound: Sum of the absolute coefficients, an upper bound of the spectral norm.
         operator: The merged terms, as a ``SparsePauliOp``.
+
+    Raises:
+        ValueError: If it is not Hermitian or has a coefficient that is not finite.
     """
 
     def __init__(self, operator: SparsePauliOp) -> None:
@@ -121,8 +127,15 @@ def compile_observable(observable: object) -> CompiledObservable:
     Args:
         observable: A ``SparsePauliOp``, or anything ``SparsePauliOp`` accepts (a ``Pauli``, a label).
 
+    Returns:
+        The compiled sum.
+
     Raises:
         ValueError: If it is not Hermitian or has a coefficient that is not finite.
+
+    Example:
+        >>> compile_observable("ZZ").expectation(np.eye(4, dtype=complex)).tolist()
+        [1.0, -1.0, -1.0, 1.0]
     """
     operator = pauli_sum(observable)
     paulis = operator.paulis

@@ -85,6 +85,11 @@ def from_pennylane(
 
     Raises:
         ValueError: If an operation has no unitary counterpart; the message names it.
+
+    Example:
+        >>> import pennylane as qml
+        >>> from_pennylane(lambda: (qml.Hadamard(0), qml.CNOT([0, 1]))).count_ops()["cx"]
+        1
     """
     import pennylane as qml
 
@@ -121,6 +126,11 @@ def to_pennylane(source: QuantumCircuit | SparsePauliOp, *, wires: Wires | None 
 
     Raises:
         ValueError: If an instruction is not unitary; the message names it.
+
+    Example:
+        >>> from qalgs.circuits import tfim
+        >>> to_pennylane(tfim(3)).num_wires
+        3
     """
     if isinstance(source, SparsePauliOp):
         return observable_to_pennylane(source, wires=wires)
@@ -130,7 +140,17 @@ def to_pennylane(source: QuantumCircuit | SparsePauliOp, *, wires: Wires | None 
 
 
 def observable_to_pennylane(operator: SparsePauliOp, *, wires: Wires | None = None) -> Operator:
-    """Return a Pauli sum as a PennyLane ``LinearCombination``; qubit k acts on ``wires[k]``, by default k."""
+    """Return a Pauli sum as a PennyLane ``LinearCombination``; qubit k acts on ``wires[k]``, by default k.
+
+    Args:
+        operator: The Pauli sum.
+        wires: Wire labels.
+
+    Example:
+        >>> from qiskit.quantum_info import SparsePauliOp
+        >>> observable_to_pennylane(SparsePauliOp("XZ")).wires.tolist()
+        [0, 1]
+    """
     import pennylane as qml
 
     labels = _labels(operator.num_qubits, wires)
@@ -145,8 +165,20 @@ def observable_to_pennylane(operator: SparsePauliOp, *, wires: Wires | None = No
 def observable_from_pennylane(operator: Operator, *, wires: Wires | None = None) -> SparsePauliOp:
     """Return a PennyLane operator as a Pauli sum; ``wires[k]`` becomes qubit k (see :func:`from_pennylane`).
 
+    Args:
+        operator: Any operator with a Pauli representation.
+        wires: Order of the wires.
+
+    Returns:
+        The Pauli sum.
+
     Raises:
         ValueError: If it has no Pauli representation.
+
+    Example:
+        >>> import pennylane as qml
+        >>> observable_from_pennylane(qml.Z(0) @ qml.X(1)).paulis.to_labels()
+        ['XZ']
     """
     import pennylane as qml
 

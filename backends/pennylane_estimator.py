@@ -47,6 +47,15 @@ class PennyLaneEstimator(BaseEstimatorV2):
         default_precision: Precision where neither the PUB nor ``run`` gives one; 0 is exact.
         default_shots: Shots per group of commuting terms where no precision is given.
         diff_method: PennyLane's differentiation method for :meth:`gradient`.
+
+    Raises:
+        InvalidInputError: If the device is unknown, or a precision or number of shots breaks its rule.
+
+    Example:
+        >>> from qalgs.circuits import hardware_efficient
+        >>> job = PennyLaneEstimator("default.qubit").run([(hardware_efficient(2, 0), "ZZ", [0.0, 0.0])])
+        >>> round(float(job.result()[0].data.evs), 6)
+        1.0
     """
 
     def __init__(

@@ -207,6 +207,9 @@ class RuntimeEstimator(_RuntimeBase, BaseEstimatorV2):
             circuits must be ISA circuits of the backend.
         layout: Physical qubits for transpilation.
 
+    Raises:
+        InvalidInputError: If the backend is unknown, or an option breaks its rule.
+
     Example:
         >>> from qiskit import QuantumCircuit
         >>> estimator = RuntimeEstimator("fake_manila", seed=7, optimization_level=1)
@@ -295,6 +298,17 @@ class RuntimeSampler(_RuntimeBase, BaseSamplerV2):
         seed: Seeds local mode.
         optimization_level: If given, circuits are transpiled; if None, they must be ISA circuits.
         layout: Physical qubits for transpilation.
+
+    Raises:
+        InvalidInputError: If the backend is unknown, or an option breaks its rule.
+
+    Example:
+        >>> from qiskit import QuantumCircuit
+        >>> sampler = RuntimeSampler("fake_manila", seed=7, optimization_level=1)
+        >>> circuit = QuantumCircuit(1)
+        >>> _ = circuit.x(0), circuit.measure_all()
+        >>> sampler.run([circuit], shots=1000).result()[0].data.meas.get_counts()["1"] > 900
+        True
     """
 
     def __init__(

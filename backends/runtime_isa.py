@@ -27,6 +27,13 @@ def check_isa(circuit: QuantumCircuit, target: Target, device: str = "the device
 
     Raises:
         InvalidInputError: Naming the first instruction that is not supported, and its qubits.
+
+    Example:
+        >>> from qiskit import QuantumCircuit
+        >>> from qalgs.backends import load_backend
+        >>> circuit = QuantumCircuit(1)
+        >>> _ = circuit.sx(0)
+        >>> check_isa(circuit, load_backend("fake_manila").target)
     """
     if circuit.num_qubits > (target.num_qubits or 0):
         raise invalid(

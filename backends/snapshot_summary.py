@@ -50,7 +50,16 @@ def _median(values: Iterable[float | None], below: float = float("inf")) -> floa
 
 
 def summarise(snapshot: DeviceSnapshot) -> DeviceSummary:
-    """Return the summary of a snapshot."""
+    """Return the summary of a snapshot.
+
+    Args:
+        snapshot: The calibration.
+
+    Example:
+        >>> from qalgs.backends import DeviceSnapshot
+        >>> summarise(DeviceSnapshot.from_backend("fake_manila")).couplers
+        4
+    """
     errors = snapshot.gate_errors
     physical = [name for name in ("sx", "u2", "u3", "x", "rx") if name in snapshot.basis_gates][:1]
     everywhere = {(min(e), max(e)) for e in snapshot.edges}

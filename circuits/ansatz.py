@@ -49,6 +49,12 @@ def hardware_efficient(
 
     Raises:
         InvalidInputError: If an argument breaks a rule.
+
+    Example:
+        >>> real_amplitudes = hardware_efficient(4, 2)
+        >>> efficient_su2 = hardware_efficient(4, 2, rotations=("ry", "rz"))
+        >>> real_amplitudes.num_parameters, efficient_su2.num_parameters
+        (12, 24)
     """
     num_qubits, reps = whole("num_qubits", num_qubits, 1), whole("reps", reps, 0)
     blocks = [rotations] if isinstance(rotations, str) else list(rotations)
@@ -106,8 +112,16 @@ def hamiltonian_variational(
         per_term: Give each Pauli term its own angle (more parameters, breaks translation symmetry).
         parameter_prefix: Name of the parameter vector.
 
+    Returns:
+        The circuit; parameters layer by layer, in each layer group by group.
+
     Raises:
         InvalidInputError: If an argument breaks a rule.
+
+    Example:
+        >>> from qalgs.circuits import tfim
+        >>> hamiltonian_variational(tfim(4), reps=2).num_parameters
+        4
     """
     reps = whole("reps", reps, 1)
     terms = SparsePauliOp(hamiltonian).simplify()

@@ -37,6 +37,12 @@ def cross_term_circuit(ansatz: QuantumCircuit, *, form: str = "multiplexed", par
 
     Raises:
         InvalidInputError: If an argument breaks a rule.
+
+    Example:
+        >>> from qalgs.circuits import hardware_efficient
+        >>> circuit = cross_term_circuit(hardware_efficient(2, 1))
+        >>> circuit.num_qubits, circuit.num_parameters
+        (3, 8)
     """
     if form not in FORMS:
         raise invalid("form", form, f"must be one of {', '.join(FORMS)}")
@@ -94,7 +100,15 @@ def _angles(form: RotationForm, vector: ParameterVector) -> list[ParameterExpres
 
 
 def cross_term_observable(operator: SparsePauliOp) -> SparsePauliOp:
-    """Return Z on the ancilla times ``operator`` on the system."""
+    """Return Z on the ancilla times ``operator`` on the system.
+
+    Args:
+        operator: Acts on the n system qubits.
+
+    Example:
+        >>> cross_term_observable(SparsePauliOp("XX")).paulis.to_labels()
+        ['ZXX']
+    """
     return SparsePauliOp("Z").tensor(operator)
 
 
@@ -106,6 +120,11 @@ def overlap_circuit(ansatz: QuantumCircuit) -> QuantumCircuit:
 
     Returns:
         A circuit with 2P parameters: all of ``left``, then all of ``right``.
+
+    Example:
+        >>> from qalgs.circuits import hardware_efficient
+        >>> overlap_circuit(hardware_efficient(2, 1)).num_parameters
+        8
     """
     p = ansatz.num_parameters
     left, right = ParameterVector("left", p), ParameterVector("right", p)

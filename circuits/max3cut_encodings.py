@@ -196,6 +196,12 @@ def max3cut_encoding(
 
     Raises:
         InvalidInputError: If the graph or an argument breaks these rules.
+
+    Example:
+        >>> import networkx as nx
+        >>> encoding = max3cut_encoding(nx.path_graph(3), "binary")
+        >>> encoding.num_qubits, int(encoding.feasible().sum())
+        (6, 27)
     """
     if encoding not in get_args(EncodingName):
         raise invalid("encoding", encoding, f"must be one of {', '.join(get_args(EncodingName))}")

@@ -51,6 +51,13 @@ def max3cut_qaoa(
 
     Raises:
         InvalidInputError: For qutrits, ``reps`` below 1, or a warm start with the ``"x"`` mixer.
+
+    Example:
+        >>> import networkx as nx
+        >>> from qalgs.circuits import max3cut_encoding
+        >>> circuit = max3cut_qaoa(max3cut_encoding(nx.path_graph(3)), reps=2)
+        >>> circuit.num_qubits, circuit.num_parameters
+        (9, 4)
     """
     if encoding.name == "qutrit":
         raise invalid("encoding", encoding.name, "must be on qubits", "use pennylane_qaoa or the qutrit simulator")
@@ -143,6 +150,19 @@ def pennylane_qaoa(
         encoding: A qutrit encoding.
         warm_start: Labels to start near.
         bias: Probability of each warm-start label.
+
+    Returns:
+        The QNode as a function of two arrays of p angles.
+
+    Raises:
+        InvalidInputError: If the encoding is not of qutrits.
+
+    Example:
+        >>> import networkx as nx
+        >>> from qalgs.circuits import max3cut_encoding
+        >>> node = pennylane_qaoa(max3cut_encoding(nx.path_graph(2), "qutrit"))
+        >>> node(np.zeros(1), np.zeros(1)).round(3).tolist() == [0.111] * 9
+        True
     """
     if encoding.name != "qutrit":
         raise invalid("encoding", encoding.name, "must be 'qutrit'", "use max3cut_qaoa for qubits")

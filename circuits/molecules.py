@@ -167,6 +167,9 @@ def molecule(
         mapping: ``"jordan_wigner"``, or ``"parity"`` with its two-qubit reduction.
         route: ``"pyscf"`` or ``"pennylane"`` (differentiable Hartree-Fock; closed shells in basis sets it knows).
 
+    Returns:
+        The molecule with its Hamiltonian, Hartree-Fock energy and conserved operators.
+
     Raises:
         InvalidInputError: If an argument breaks a rule.
     """

@@ -110,8 +110,16 @@ def particle_conserving(
         generalized: Excite between any orbitals instead of occupied to virtual ones only.
         parameter_prefix: Name of the parameter vector.
 
+    Returns:
+        The circuit on ``2 * num_orbitals`` qubits.
+
     Raises:
         InvalidInputError: If an argument breaks a rule.
+
+    Example:
+        >>> circuit = particle_conserving(2, (1, 1))
+        >>> circuit.num_qubits, circuit.num_parameters
+        (4, 4)
     """
     m, reps = whole("num_orbitals", num_orbitals, 1), whole("reps", reps, 1)
     counts = tuple(whole("num_particles", n, 0) for n in num_particles)
@@ -166,8 +174,18 @@ def magnetization_conserving(
         periodic: Whether the first and last sites are neighbours.
         parameter_prefix: Name of the parameter vector.
 
+    Returns:
+        The circuit.
+
     Raises:
         InvalidInputError: If an argument breaks a rule.
+
+    Example:
+        >>> from qiskit.quantum_info import Statevector
+        >>> circuit = magnetization_conserving(3, num_ones=1)
+        >>> state = Statevector(circuit.assign_parameters([0.3] * circuit.num_parameters))
+        >>> sorted(str(bits) for bits in state.probabilities_dict(decimals=10))
+        ['001', '010', '100']
     """
     n, reps, ones = whole("num_qubits", num_qubits, 2), whole("reps", reps, 1), whole("num_ones", num_ones, 1)
     if ones >= n:

@@ -31,6 +31,12 @@ def qaoa(
 
     Raises:
         InvalidInputError: If the cost is not Hermitian or is a multiple of the identity, or ``reps`` < 1.
+
+    Example:
+        >>> import networkx as nx
+        >>> from qalgs.circuits import max_cut
+        >>> [p.name for p in qaoa(max_cut(nx.cycle_graph(4)), reps=2).parameters]
+        ['β[0]', 'β[1]', 'γ[0]', 'γ[1]']
     """
     reps = whole("reps", reps, 1)
     if not isinstance(cost, SparsePauliOp):

@@ -22,9 +22,17 @@ def read_qasm3(source: str | os.PathLike[str]) -> QuantumCircuit:
         source: A path (anything with a ``.qasm``/``.qasm3`` ending or an existing file), or the program itself,
             recognised by a line break, a semicolon or ``OPENQASM``.
 
+    Returns:
+        The circuit.
+
     Raises:
         InvalidInputError: If the file cannot be read, or the program cannot be parsed (with line and column), or
             it measures or resets in the middle, or has no qubit.
+
+    Example:
+        >>> circuit = read_qasm3('OPENQASM 3.0; include "stdgates.inc"; input float a; qubit q; ry(a) q;')
+        >>> circuit.num_qubits, [p.name for p in circuit.parameters]
+        (1, ['a'])
     """
     name, text = _text(source)
     from qiskit import qasm3

@@ -45,8 +45,17 @@ def rotation_form(circuit: QuantumCircuit) -> RotationForm:
     Args:
         circuit: Any unitary circuit whose gates have definitions and whose angles are linear in the parameters.
 
+    Returns:
+        The circuit in single angles, and how these follow from the parameters.
+
     Raises:
         InvalidInputError: If an angle is not linear, or the circuit measures or resets.
+
+    Example:
+        >>> from qalgs.circuits import hardware_efficient
+        >>> form = rotation_form(hardware_efficient(2, 1))
+        >>> form.matrix.shape, float(form.matrix.sum())
+        ((4, 4), 4.0)
     """
     manager = generate_preset_pass_manager(optimization_level=0, basis_gates=[*ROTATIONS, *FIXED])
     flat = manager.run(circuit)

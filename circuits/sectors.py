@@ -168,9 +168,18 @@ def find_sector(
         operators: Operators for the names, as :attr:`qalgs.circuits.Molecule.operators` has them for its mapping;
             for bare operators Jordan-Wigner is assumed, blocked or interleaved, whichever is conserved.
 
+    Returns:
+        The sector with its operators and basis states.
+
     Raises:
         InvalidInputError: If a name is unknown, a quantity is not conserved or a value is not an eigenvalue.
         InfeasibleError: If no state has all the values.
+
+    Example:
+        >>> from qalgs.circuits import molecule
+        >>> h2 = molecule("H2")
+        >>> find_sector(h2.hamiltonian, {"N": 2, "Sz": 0}, h2.operators).basis.tolist()
+        [5, 6, 9, 10]
     """
     n = hamiltonian.num_qubits
     if n > _MAX_QUBITS:

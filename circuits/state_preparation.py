@@ -134,6 +134,17 @@ def preparation_template(num_qubits: int, *, real: bool) -> PreparationTemplate:
     Args:
         num_qubits: Number of qubits, at least 1.
         real: Leave out the phases.
+
+    Returns:
+        The template.
+
+    Raises:
+        InvalidInputError: If there is no qubit.
+
+    Example:
+        >>> template = preparation_template(2, real=True)
+        >>> template.angles(np.array([1.0, 0.0, 0.0, 0.0])).tolist()
+        [0.0, 0.0, 0.0]
     """
     if num_qubits < 1:
         raise invalid("num_qubits", num_qubits, "must be at least 1")
@@ -161,6 +172,14 @@ def prepare_state(vector: ArrayLike) -> QuantumCircuit:
 
     Args:
         vector: ``2**n`` real or complex amplitudes.
+
+    Raises:
+        InvalidInputError: If the vector is zero, not finite, or its length is no power of two.
+
+    Example:
+        >>> from qiskit.quantum_info import Statevector
+        >>> Statevector(prepare_state([3, 4])).data.real.round(3).tolist()
+        [0.6, 0.8]
     """
     v = np.asarray(vector)
     n = int(v.size).bit_length() - 1

@@ -25,7 +25,17 @@ _KINDS: dict[str, type[Optimizer]] = {}
 
 
 def resolve_step(step: Step, cycle: int, cycles: int) -> float:
-    """Return the step size of one cycle; a pair gives ``first + (last - first) * cycle / (cycles - 1)``."""
+    """Return the step size of one cycle; a pair gives ``first + (last - first) * cycle / (cycles - 1)``.
+
+    Args:
+        step: A number, a pair (first, last), or a function of ``(cycle, cycles)``.
+        cycle: The cycle, from 0.
+        cycles: Number of cycles.
+
+    Example:
+        >>> [round(resolve_step((1.0, 0.1), cycle, 4), 2) for cycle in range(4)]
+        [1.0, 0.7, 0.4, 0.1]
+    """
     if callable(step):
         return float(step(cycle, cycles))
     if isinstance(step, tuple):
@@ -42,7 +52,11 @@ def number(step: Step | None) -> float:
 
 @dataclass(frozen=True, kw_only=True)
 class Optimizer(ABC):
-    """Configuration of a minimiser; subclasses add their options."""
+    """Configuration of a minimiser; subclasses add their options.
+
+    Raises:
+        InvalidInputError: If an option is negative, not finite, or no step size where one is due.
+    """
 
     needs_gradient: ClassVar[bool] = False
     scheduled: ClassVar[tuple[str, ...]] = ()
@@ -120,6 +134,12 @@ class Optimizer(ABC):
 
 class OptimizerRun(ABC):
     """One minimisation under way. Points are rows; ``ask`` repeats itself until ``tell`` has answered.
+
+    Args:
+        optimizer: The configuration.
+        x0: The first point, shape (d,).
+        seed: Root seed of the method.
+        budget: The largest number of evaluations, or None.
 
     Attributes:
         optimizer: The resolved configuration.

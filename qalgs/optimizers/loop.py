@@ -55,8 +55,17 @@ def minimize(
         budget: The largest number of evaluations.
         callback: Called with the run after each batch; a true return value stops it.
 
+    Returns:
+        The lowest measured point and the whole trace.
+
     Raises:
         InvalidInputError: If the optimiser needs gradients and ``gradient`` is None, or a value is not finite.
+
+    Example:
+        >>> from qalgs.optimizers import COBYLA
+        >>> found = minimize(COBYLA(), lambda x: ((x - 1) ** 2).sum(axis=1), [0.0, 0.0], budget=100)
+        >>> found.x.round(2).tolist(), found.status.name
+        ([1.0, 1.0], 'CONVERGED')
     """
     if optimizer.needs_gradient and gradient is None:
         raise invalid("gradient", None, f"must be given for {type(optimizer).__name__}", "or use COBYLA or SPSA")

@@ -136,6 +136,13 @@ class COBYLA(_SciPyOptimizer):
     Attributes:
         rhobeg: First trust radius, in the units of the parameters; may be scheduled over cycles.
         tol: Last trust radius.
+
+    Raises:
+        InvalidInputError: If an option is negative or not finite.
+
+    Example:
+        >>> COBYLA(rhobeg=(1.0, 0.5)).at_cycle(2, 3)
+        COBYLA(rhobeg=0.5, tol=0.0001)
     """
 
     scheduled: ClassVar[tuple[str, ...]] = ("rhobeg",)
@@ -158,6 +165,14 @@ class NelderMead(_SciPyOptimizer):
         xatol: Largest extent of the simplex at convergence.
         fatol: Largest spread of its values at convergence.
         adaptive: Scale the coefficients with the dimension (Gao and Han 2012).
+
+    Raises:
+        InvalidInputError: If an option is negative or not finite.
+
+    Example:
+        >>> from qalgs.optimizers import minimize
+        >>> minimize(NelderMead(), lambda x: (x**2).sum(axis=1), [1.0, 1.0]).value < 1e-6
+        True
     """
 
     scheduled: ClassVar[tuple[str, ...]] = ("step",)
@@ -185,6 +200,15 @@ class LBFGS(_SciPyOptimizer):
         gtol: Largest gradient entry at convergence.
         ftol: Relative decrease at convergence.
         memory: Number of stored corrections.
+
+    Raises:
+        InvalidInputError: If an option is negative or not finite.
+
+    Example:
+        >>> from qalgs.optimizers import minimize
+        >>> bowl = lambda x: ((x**2).sum(axis=1), 2 * x)
+        >>> minimize(LBFGS(), lambda x: bowl(x)[0], [1.0], gradient=bowl).value < 1e-12
+        True
     """
 
     needs_gradient: ClassVar[bool] = True

@@ -30,6 +30,14 @@ class SPSA(Optimizer):
         alpha: Decay of a_k.
         gamma: Decay of c_k.
         steps: Steps to take when no budget is given.
+
+    Raises:
+        InvalidInputError: If an option is negative or not finite.
+
+    Example:
+        >>> from qalgs.optimizers import minimize
+        >>> minimize(SPSA(), lambda x: (x**2).sum(axis=1), [1.0, 1.0], seed=1, budget=200).value < 0.1
+        True
     """
 
     scheduled: ClassVar[tuple[str, ...]] = ("perturbation", "learning_rate", "target_step")
@@ -104,6 +112,15 @@ class Adam(Optimizer):
         eps: Added to the root in the denominator.
         gtol: Largest gradient entry at convergence.
         steps: Evaluations when no budget is given.
+
+    Raises:
+        InvalidInputError: If an option is negative or not finite.
+
+    Example:
+        >>> from qalgs.optimizers import minimize
+        >>> bowl = lambda x: ((x**2).sum(axis=1), 2 * x)
+        >>> minimize(Adam(lr=0.2), lambda x: bowl(x)[0], [1.0], gradient=bowl, budget=200).value < 1e-3
+        True
     """
 
     needs_gradient: ClassVar[bool] = True
