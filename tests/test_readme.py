@@ -22,7 +22,8 @@ def blocks(language: str) -> list[str]:
 def test_python_block(number: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     (tmp_path / "examples").symlink_to(ROOT / "examples")
-    exec(compile(blocks("python")[number], f"README python block {number}", "exec"), {"__name__": "__main__"})
+    code = compile(blocks("python")[number], f"README python block {number}", "exec", dont_inherit=True)
+    exec(code, {"__name__": "__main__"})
 
 
 COMMANDS = [

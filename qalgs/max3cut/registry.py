@@ -106,6 +106,7 @@ BEST_KNOWN: dict[str, BestKnown] = {
     **{name: BestKnown(cut, _MOH, True, name in {"G48", "G49", "G50"}) for name, cut in _CONFIRMED.items()},
     "G12": BestKnown(661, _SEARCH, True),
 }
+"""Best-known cuts of G-set instances by name, with their sources."""
 
 FINGERPRINTS: dict[str, str] = {
     "G1": "9ba0def45024a82f1bba14185e8c13f73b63fbf69c087bb9b90b90c71579dd5d",
