@@ -62,7 +62,18 @@ def invalid(name: str, value: object, rule: str, remedy: str = "") -> InvalidInp
 
 
 def message(name: str, value: object, rule: str, remedy: str = "") -> str:
-    """Return ``name rule, got value; remedy`` on one line."""
+    """Return ``name rule, got value; remedy`` on one line.
+
+    Args:
+        name: The argument, key or file as the caller knows it.
+        value: What was given.
+        rule: What must hold.
+        remedy: What to do about it.
+
+    Example:
+        >>> message("reps", 0, "must be at least 1")
+        'reps must be at least 1, got 0'
+    """
     shown = " ".join(repr(value).split())
     if len(shown) > 80:
         shown = shown[:77] + "..."

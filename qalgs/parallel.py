@@ -18,8 +18,15 @@ R = TypeVar("R")
 def resolve_jobs(n_jobs: int | None) -> int:
     """Return the number of workers: None and 0 mean 1, negative counts from the number of cores as in joblib.
 
+    Args:
+        n_jobs: Number of workers as the user gives it.
+
     Raises:
         TypeError: If ``n_jobs`` is not an int.
+
+    Example:
+        >>> resolve_jobs(None), resolve_jobs(3)
+        (1, 3)
     """
     if n_jobs is None or n_jobs == 0:
         return 1
@@ -42,6 +49,10 @@ def run_iter(
 
     Yields:
         The results, in order. Closing the generator early cancels what has not started.
+
+    Example:
+        >>> list(run_iter(abs, [-1, -2]))
+        [1, 2]
     """
     workers = resolve_jobs(n_jobs)
     is_address = backend is not None and "://" in backend
@@ -86,6 +97,10 @@ def run_all(
         n_jobs: Number of workers.
         backend: As in :func:`run_iter`.
         callback: Called as ``callback(index, result)`` when each result arrives, in order.
+
+    Example:
+        >>> run_all(abs, [-1, -2])
+        [1, 2]
     """
     collected = []
     for index, result in enumerate(run_iter(function, items, n_jobs=n_jobs, backend=backend)):

@@ -41,7 +41,12 @@ class Status(enum.Enum):
 
 @cache
 def versions() -> dict[str, str]:
-    """Return the versions of the package and of what it computes with."""
+    """Return the versions of the package and of what it computes with.
+
+    Example:
+        >>> sorted(versions())[:3]
+        ['numba', 'numpy', 'pennylane']
+    """
     found = {}
     for name in (
         "qalgs",
@@ -61,7 +66,18 @@ def versions() -> dict[str, str]:
 
 
 def jsonable(value: object) -> JSON:
-    """Convert ``value`` to what JSON can hold: arrays to lists, complex to ``{"re", "im"}``, NaN to null."""
+    """Convert ``value`` to what JSON can hold: arrays to lists, complex to ``{"re", "im"}``, NaN to null.
+
+    Args:
+        value: Anything.
+
+    Returns:
+        The value in JSON's own types.
+
+    Example:
+        >>> jsonable({"z": 1 + 2j, "v": np.array([1.0, np.nan])})
+        {'z': {'re': 1.0, 'im': 2.0}, 'v': [1.0, None]}
+    """
     if value is None or isinstance(value, bool | str | int):
         return int(value) if isinstance(value, int) and not isinstance(value, bool) else value
     if isinstance(value, enum.Enum):
@@ -116,8 +132,19 @@ def _short(value: JSON) -> str:
 def write_atomic(path: str | os.PathLike[str], content: str | bytes) -> Path:
     """Write ``content`` so that ``path`` holds the old or the new content, never a part.
 
+    Args:
+        path: The file.
+        content: What it is to hold.
+
+    Returns:
+        The path.
+
     Raises:
         InvalidInputError: If the folder does not exist or is not writable.
+
+    Example:
+        >>> write_atomic("note.txt", "hello").read_text()
+        'hello'
     """
     target = Path(path)
     data = content.encode() if isinstance(content, str) else content

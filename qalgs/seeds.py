@@ -17,9 +17,16 @@ Seed = int | np.random.Generator | np.random.SeedSequence | None
 def as_generator(seed: Seed) -> np.random.Generator:
     """Return ``seed`` as a generator; an existing generator is passed through, not copied.
 
+    Args:
+        seed: A non-negative int, a Generator, a SeedSequence, or None for fresh entropy.
+
     Raises:
         ValueError: If ``seed`` is a negative int.
         TypeError: If ``seed`` is of another type.
+
+    Example:
+        >>> as_generator(1).random() == as_generator(1).random()
+        True
     """
     if isinstance(seed, np.random.Generator):
         return seed
@@ -33,12 +40,29 @@ def as_generator(seed: Seed) -> np.random.Generator:
 
 
 def spawn(seed: Seed, n: int) -> list[np.random.Generator]:
-    """Return ``n`` independent child generators of ``seed``."""
+    """Return ``n`` independent child generators of ``seed``.
+
+    Args:
+        seed: As for :func:`as_generator`.
+        n: Number of children.
+
+    Example:
+        >>> len(spawn(1, 3))
+        3
+    """
     return list(as_generator(seed).spawn(n))
 
 
 def root_seed(seed: Seed) -> int:
-    """Return an int that reproduces the run: ``seed`` itself if it is one, else 63 fresh or drawn bits."""
+    """Return an int that reproduces the run: ``seed`` itself if it is one, else 63 fresh or drawn bits.
+
+    Args:
+        seed: As for :func:`as_generator`.
+
+    Example:
+        >>> root_seed(7)
+        7
+    """
     if seed is None:
         return secrets.randbits(63)
     if isinstance(seed, int | np.integer) and not isinstance(seed, bool) and seed >= 0:
@@ -52,6 +76,10 @@ def keyed(root: int, *key: str | int) -> np.random.Generator:
     Args:
         root: The root seed of the run, non-negative.
         key: What the stream is for, such as ``("shots", job, cycle, evaluation)``.
+
+    Example:
+        >>> keyed(7, "shots", 3).random() == keyed(7, "shots", 3).random()
+        True
     """
     digest = hashlib.sha256("\x1f".join(f"{type(k).__name__}:{k}" for k in key).encode()).digest()
     words = tuple(int.from_bytes(digest[i : i + 4], "little") for i in range(0, 32, 4))
@@ -59,5 +87,16 @@ def keyed(root: int, *key: str | int) -> np.random.Generator:
 
 
 def simulator_seed(rng: np.random.Generator) -> int:
-    """Draw a fresh positive 31-bit int for simulators that take no generator (zero means "unseeded" to some)."""
+    """Draw a fresh positive 31-bit int for simulators that take no generator (zero means "unseeded" to some).
+
+    Args:
+        rng: The generator to draw from.
+
+    Returns:
+        The seed.
+
+    Example:
+        >>> 0 < simulator_seed(as_generator(1)) < 2**31
+        True
+    """
     return int(rng.integers(1, 2**31 - 1))

@@ -50,7 +50,17 @@ class EigenResult(Result):
 
 
 def shifted(hamiltonian: ArrayLike, margin: float = 0.1) -> tuple[Real, float]:
-    r"""Return :math:`M=cI-H` and c, with c above the spectrum by ``margin`` of Gershgorin's radius."""
+    r"""Return :math:`M=cI-H` and c, with c above the spectrum by ``margin`` of Gershgorin's radius.
+
+    Args:
+        hamiltonian: H, real symmetric, (d, d).
+        margin: Distance of c above the bound, in units of Gershgorin's radius.
+
+    Example:
+        >>> m, c = shifted(np.diag([-1.0, 1.0]))
+        >>> float(c) > 1.0, bool(np.linalg.eigvalsh(m)[0] > 0)
+        (True, True)
+    """
     h = _symmetric("hamiltonian", hamiltonian)
     radius = np.abs(h).sum(axis=1) - np.abs(h.diagonal())
     top, bottom = float((h.diagonal() + radius).max()), float((h.diagonal() - radius).min())
@@ -91,13 +101,51 @@ def top_eigenvectors(
         reference: True eigenvectors (columns), for the history of angles.
         seed: Randomness of the starts.
 
+    Returns:
+        Eigenvalues, eigenvectors, counters and status.
+
     Raises:
         InvalidInputError: If an argument breaks a rule.
+
+    Example:
+        >>> top_eigenvectors(np.diag([3.0, 2.0, 1.0]), k=2, seed=0).values.round(6).tolist()
+        [3.0, 2.0]
     """
     m = _symmetric("matrix", matrix)
-    d = len(m)
-    if isinstance(k, bool) or not 1 <= k <= d:
-        raise invalid("k", k, f"must be between 1 and {d}", "reduce k")
+    if isinstance(steps_per_round, bool) or steps_per_round < 1:
+        raise invalid("steps_per_round", steps_per_round, "must be at least 1")
+    _check_game(m, k, method, gradient, schedule)
+    scale = float(np.linalg.norm(m, 2))
+    rate = 0.5 / scale if step is None else float(step)
+    game = _Game(
+        update=_update(method, gradient, m, rate),
+        vectors=_random_units(len(m), k, seed),
+        limit=tolerance * scale * (rate if method in {"eigengame", "mu"} else 1.0 / scale),
+        iterations=iterations,
+        truth=None if reference is None else np.asarray(reference, dtype=float)[:, :k],
+    )
+    if method == "parallel_deflation" or (method in {"eigengame", "mu"} and schedule == "parallel"):
+        path = game.play_in_rounds(_starts(k, stagger), steps_per_round)
+    else:
+        path = game.play_in_turn()
+    v = game.vectors
+    values = np.einsum("ij,ij->j", v, m @ v)
+    residuals = np.linalg.norm(m @ v - v * values, axis=0)
+    return EigenResult(
+        values=values,
+        vectors=v,
+        iterations=tuple(game.counts),
+        critical_path=path,
+        angles=np.array(game.angles),
+        residuals=residuals,
+        bound=rank1_bound(values, residuals) if method == "sequential_rank1" else np.empty(0),
+        status=Status.CONVERGED if all(game.done) else Status.BUDGET,
+    )
+
+
+def _check_game(m: Real, k: int, method: str, gradient: str, schedule: str) -> None:
+    if isinstance(k, bool) or not 1 <= k <= len(m):
+        raise invalid("k", k, f"must be between 1 and {len(m)}", "reduce k")
     if method not in GAMES:
         raise invalid("method", method, f"must be one of {', '.join(GAMES)}")
     if gradient not in GRADIENTS:
@@ -108,57 +156,66 @@ def top_eigenvectors(
         raise invalid("schedule", schedule, "must be 'sequential' or 'parallel'")
     if float(np.linalg.eigvalsh(m)[0]) < -1e-9 * np.linalg.norm(m, 2):
         raise invalid("matrix", "an indefinite matrix", "must be positive semidefinite", "use shifted(H)")
-    rng = as_generator(seed)
-    start = rng.normal(size=(d, k))
-    start /= np.linalg.norm(start, axis=0)
-    scale = float(np.linalg.norm(m, 2))
-    rate = 0.5 / scale if step is None else float(step)
-    update = _update(method, gradient, m, rate)
-    parallel = method == "parallel_deflation" or (method in {"eigengame", "mu"} and schedule == "parallel")
-    truth = None if reference is None else np.asarray(reference, dtype=float)[:, :k]
-    starts = _starts(k, stagger) if parallel else [0] * k
-    angles: list[float] = []
-    counts = [0] * k
-    v = start.copy()
-    limit = tolerance * scale * (rate if method in {"eigengame", "mu"} else 1.0 / scale)
-    done = [False] * k
-    if parallel:
+
+
+def _random_units(d: int, k: int, seed: Seed) -> Real:
+    start = as_generator(seed).normal(size=(d, k))
+    return np.asarray(start / np.linalg.norm(start, axis=0))
+
+
+class _Game:
+    """The players' vectors (columns) and what happened to them."""
+
+    def __init__(
+        self,
+        update: Callable[[Real, Real], Real],
+        vectors: Real,
+        limit: float,
+        iterations: int,
+        truth: Real | None,
+    ) -> None:
+        self.update, self.vectors, self.limit, self.iterations, self.truth = (
+            update,
+            vectors,
+            limit,
+            iterations,
+            truth,
+        )
+        self.counts, self.done = [0] * vectors.shape[1], [False] * vectors.shape[1]
+        self.angles: list[float] = []
+
+    def _move(self, i: int, parents: Real) -> float:
+        """Update player ``i`` once and return how far it moved."""
+        new = self.update(self.vectors[:, i], parents)
+        moved = float(np.linalg.norm(new - self.vectors[:, i]))
+        self.vectors[:, i] = new
+        self.counts[i] += 1
+        return moved
+
+    def _record(self) -> None:
+        if self.truth is not None:
+            self.angles.append(_angle(self.vectors, self.truth))
+
+    def play_in_turn(self) -> int:
+        """Let each player finish before the next one starts; return the number of updates."""
+        for i in range(len(self.done)):
+            while self.counts[i] < self.iterations and not self.done[i]:
+                self.done[i] = self._move(i, self.vectors[:, :i]) < self.limit
+                self._record()
+        return sum(self.counts)
+
+    def play_in_rounds(self, starts: list[int], steps: int) -> int:
+        """Let all players that have started move side by side; return the updates on the critical path."""
         rounds = 0
-        while not all(done) and rounds < iterations:
-            snapshot = v.copy()
-            for i in range(k):
-                if rounds < starts[i]:
-                    continue
-                for _ in range(steps_per_round):
-                    new = update(v[:, i], snapshot[:, :i])
-                    moved = float(np.linalg.norm(new - v[:, i]))
-                    v[:, i] = new
-                    counts[i] += 1
-                done[i] = moved < limit and all(done[:i])
+        while not all(self.done) and rounds < self.iterations:
+            snapshot = self.vectors.copy()
+            for i, start in enumerate(starts):
+                if rounds >= start:
+                    moved = [self._move(i, snapshot[:, :i]) for _ in range(steps)][-1]
+                    self.done[i] = moved < self.limit and all(self.done[:i])
             rounds += 1
-            angles += [_angle(v, truth)] if truth is not None else []
-        path = rounds * steps_per_round
-    else:
-        for i in range(k):
-            while counts[i] < iterations and not done[i]:
-                new = update(v[:, i], v[:, :i])
-                done[i] = float(np.linalg.norm(new - v[:, i])) < limit
-                v[:, i] = new
-                counts[i] += 1
-                angles += [_angle(v, truth)] if truth is not None else []
-        path = sum(counts)
-    values = np.einsum("ij,ij->j", v, m @ v)
-    residuals = np.linalg.norm(m @ v - v * values, axis=0)
-    return EigenResult(
-        values=values,
-        vectors=v,
-        iterations=tuple(counts),
-        critical_path=path,
-        angles=np.array(angles),
-        residuals=residuals,
-        bound=rank1_bound(values, residuals) if method == "sequential_rank1" else np.empty(0),
-        status=Status.CONVERGED if all(done) else Status.BUDGET,
-    )
+            self._record()
+        return rounds * steps
 
 
 def utility(m: Real, v: Real, parents: Real) -> float:
@@ -206,6 +263,13 @@ def rank1_bound(values: Real, residuals: Real) -> Real:
     Args:
         values: Leading eigenvalues in descending order.
         residuals: Own error of each player.
+
+    Returns:
+        One bound per player; infinite for the last value, whose gap is not known.
+
+    Example:
+        >>> rank1_bound(np.array([4.0, 2.0]), np.array([1e-3, 1e-3]))[0].item()
+        0.001
     """
     gaps = values[:-1] - values[1:]
     with np.errstate(divide="ignore"):
@@ -233,6 +297,13 @@ def staggered_starts(values: ArrayLike, contraction: ArrayLike) -> list[int]:
 
     Returns:
         Rounds counted from 1.
+
+    Raises:
+        InvalidInputError: If values do not fall strictly, or a factor is not in (0, 1).
+
+    Example:
+        >>> staggered_starts([3.0, 2.0, 1.0], [0.5, 0.5])[0]
+        1
     """
     lam = np.asarray(values, dtype=float)
     f = np.asarray(contraction, dtype=float)

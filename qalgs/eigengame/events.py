@@ -77,14 +77,22 @@ class RoundDone:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Note:
-    """Something that a careful reader should know, with the fix named."""
+    """Something that a careful reader should know, with the fix named.
+
+    Attributes:
+        text: The sentence.
+    """
 
     text: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Finished:
-    """The run is over."""
+    """The run is over.
+
+    Attributes:
+        result: Everything found.
+    """
 
     result: ExcitedStatesResult
 

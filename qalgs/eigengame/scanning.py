@@ -100,8 +100,17 @@ def scan(
         callback: Called with every finished geometry.
         options: Passed to :func:`qalgs.circuits.molecule`.
 
+    Returns:
+        The curves.
+
     Raises:
         InvalidInputError: If a length is not positive, or the file belongs to another scan.
+
+    Example:
+        >>> from qalgs.eigengame import ExcitedStates
+        >>> curve = scan("H2", [0.7, 0.8], ExcitedStates(k=1, seed=0))
+        >>> [round(point.energies[0], 3) for point in curve.points]
+        [-1.136, -1.134]
     """
     wanted = sorted({float(x) for x in lengths})
     if not wanted or not all(math.isfinite(x) and x > 0 for x in wanted):

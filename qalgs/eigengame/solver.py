@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from qiskit import QuantumCircuit
 
+from qalgs.circuits.cross_terms import FORMS
 from qalgs.eigengame.arena import Arena, Players
 from qalgs.eigengame.checks import at_least, confine, judge_fixed, one_of, warm_start
 from qalgs.eigengame.deflation import METHODS
@@ -76,7 +77,11 @@ class ExcitedStates:
         stagger: Rounds between the starts of neighbours in the parallel schedule.
         round_steps: Evaluations per player and round in the parallel schedule.
         calibrate: Divide measured cross terms by their measured attenuation.
-        cross_form: ``"multiplexed"`` or ``"two_controlled"`` cross-term circuits.
+        cross_form: ``"multiplexed"``, ``"pauli_frame"`` or ``"two_controlled"`` cross-term circuits; ``"auto"``
+            is the second, which has the fewest gates, with ``calibrate`` and the first without.
+
+    Raises:
+        InvalidInputError: If an option breaks its rule.
     """
 
     k: int | str = 2
@@ -103,7 +108,7 @@ class ExcitedStates:
     stagger: int = 1
     round_steps: int | None = None
     calibrate: bool = True
-    cross_form: str = "multiplexed"
+    cross_form: str = "auto"
     _fixed: float | None = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
@@ -132,7 +137,7 @@ class ExcitedStates:
             raise invalid("warm_start", self.warm_start, "must be None or 'advance'")
         if self.warm_start and self.schedule != "parallel":
             raise invalid("warm_start", self.warm_start, "needs schedule='parallel'")
-        one_of("cross_form", self.cross_form, ("multiplexed", "two_controlled"))
+        one_of("cross_form", self.cross_form, ("auto", *FORMS))
         if not np.isfinite(self.budget_trend) or abs(self.budget_trend) > 10:
             raise invalid("budget_trend", self.budget_trend, "must be between -10 and 10")
         if isinstance(self.optimizer, str):

@@ -64,6 +64,14 @@ def upper_bound(
 
     Returns:
         The smaller of the trivial bound and the one asked for.
+
+    Raises:
+        InvalidInputError: If the kind is unknown or the graph is refused by :func:`as_problem`.
+
+    Example:
+        >>> import networkx as nx
+        >>> upper_bound(nx.complete_graph(4), "sdp").value
+        5
     """
     check_bound(kind)
     problem = as_problem(graph, weight)

@@ -44,6 +44,8 @@ class FormResult(Result):
         status: How the run ended.
         seed: Root seed (used by the local search only).
         versions: Library versions.
+        K: Number of roots.
+        n: Size of the form.
     """
 
     value: float
@@ -93,6 +95,12 @@ def maximize_form(
     Raises:
         InvalidInputError: If Q is not square, finite and Hermitian, or K or ``rank`` is out of range.
         InfeasibleError: If ``rank`` is given and its exact enumeration would exceed ``max_candidates``.
+
+    Example:
+        >>> v = np.array([1.0, 2.0, -1.0])
+        >>> found = maximize_form(np.outer(v, v), K=3)
+        >>> round(found.value, 6), found.exact
+        (13.0, 'form optimum')
     """
     matrix = _check(Q, K)
     n, root = len(matrix), root_seed(seed)

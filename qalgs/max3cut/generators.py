@@ -23,6 +23,13 @@ def torus(rows: int, cols: int, *, signed: bool = False, seed: Seed = None) -> n
 
     Returns:
         A graph on ``0..rows*cols-1`` in row-major order with edge attribute ``weight``.
+
+    Raises:
+        InvalidInputError: If a side is shorter than 3.
+
+    Example:
+        >>> torus(3, 4).number_of_edges()
+        24
     """
     for name, value in (("rows", rows), ("cols", cols)):
         if isinstance(value, bool) or not isinstance(value, int) or value < 3:
@@ -38,7 +45,21 @@ def torus(rows: int, cols: int, *, signed: bool = False, seed: Seed = None) -> n
 
 
 def gnm(n: int, m: int, *, signed: bool = False, seed: Seed = None) -> nx.Graph[Any]:
-    """Return a uniform graph with n nodes and m edges (G1: 800 and 19176; G22: 2000 and 19990)."""
+    """Return a uniform graph with n nodes and m edges (G1: 800 and 19176; G22: 2000 and 19990).
+
+    Args:
+        n: Nodes.
+        m: Edges.
+        signed: Weights +1 or -1 at random instead of 1.
+        seed: Root seed.
+
+    Raises:
+        InvalidInputError: If ``m`` edges do not fit.
+
+    Example:
+        >>> gnm(10, 20, seed=1).number_of_edges()
+        20
+    """
     _positive(n)
     if isinstance(m, bool) or not isinstance(m, int) or not 0 <= m <= n * (n - 1) // 2:
         raise invalid("m", m, f"must be an int between 0 and n(n-1)/2 = {n * (n - 1) // 2}")
@@ -56,6 +77,16 @@ def planar_union(n: int, *, density: float = 0.99, signed: bool = False, seed: S
         density: Share of each triangulation's edges that is kept.
         signed: Weights +1 or -1 (the family of G18, G39).
         seed: Root seed.
+
+    Returns:
+        The graph.
+
+    Raises:
+        InvalidInputError: If ``n`` is below 4 or ``density`` is not in (0, 1].
+
+    Example:
+        >>> planar_union(20, seed=1).number_of_nodes()
+        20
     """
     if isinstance(n, bool) or not isinstance(n, int) or n < 4:
         raise invalid("n", n, "must be an int of at least 4")
@@ -73,7 +104,21 @@ def planar_union(n: int, *, density: float = 0.99, signed: bool = False, seed: S
 
 
 def regular(degree: int, n: int, *, signed: bool = False, seed: Seed = None) -> nx.Graph[Any]:
-    """Return a random regular graph; ``degree * n`` must be even."""
+    """Return a random regular graph; ``degree * n`` must be even.
+
+    Args:
+        degree: Neighbours of each node.
+        n: Nodes.
+        signed: Weights +1 or -1 at random instead of 1.
+        seed: Root seed.
+
+    Raises:
+        InvalidInputError: If there is no such graph.
+
+    Example:
+        >>> regular(3, 8, seed=1).number_of_edges()
+        12
+    """
     _positive(n)
     if isinstance(degree, bool) or not isinstance(degree, int) or not 0 <= degree < n or degree * n % 2:
         raise invalid("degree", degree, f"must be an int between 0 and n - 1 = {n - 1} with degree * n even")
@@ -84,7 +129,21 @@ def regular(degree: int, n: int, *, signed: bool = False, seed: Seed = None) -> 
 
 
 def sbm(sizes: list[int], inside: float, outside: float, *, seed: Seed = None) -> nx.Graph[Any]:
-    """Return a stochastic block model: edge probability ``inside`` within blocks and ``outside`` between them."""
+    """Return a stochastic block model: edge probability ``inside`` within blocks and ``outside`` between them.
+
+    Args:
+        sizes: Nodes of each block.
+        inside: Edge probability within a block.
+        outside: Edge probability between blocks.
+        seed: Root seed.
+
+    Raises:
+        InvalidInputError: If a size is below 1 or a probability is not in [0, 1].
+
+    Example:
+        >>> sbm([3, 3], 0.0, 1.0, seed=1).number_of_edges()
+        9
+    """
     for name, value in (("inside", inside), ("outside", outside)):
         if not 0 <= value <= 1:
             raise invalid(name, value, "must be a probability between 0 and 1")
@@ -102,6 +161,19 @@ def planted(n: int, m: int, *, seed: Seed = None) -> tuple[nx.Graph[Any], dict[i
     """Return a graph whose m edges all join different parts of a hidden balanced 3-partition, and that partition.
 
     Its maximum 3-cut is m.
+
+    Args:
+        n: Nodes.
+        m: Edges.
+        seed: Root seed.
+
+    Raises:
+        InvalidInputError: If ``m`` edges do not fit between the parts.
+
+    Example:
+        >>> graph, labels = planted(9, 20, seed=1)
+        >>> sum(labels[a] != labels[b] for a, b in graph.edges)
+        20
     """
     _positive(n)
     rng = as_generator(seed)

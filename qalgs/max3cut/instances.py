@@ -35,6 +35,12 @@ def read_gset(path: str | os.PathLike[str]) -> nx.Graph[Any]:
     Raises:
         InvalidInputError: Naming the file and the line for a malformed header or edge, an end outside ``1..n``,
             a self-loop, a weight that is not finite, or a number of edges other than the header's.
+
+    Example:
+        >>> from pathlib import Path
+        >>> _ = Path("tiny.txt").write_text("\\n".join(["3 2", "1 2 1", "2 3 -1"]))
+        >>> read_gset("tiny.txt").edges[2, 3]["weight"]
+        -1
     """
     return parse_gset(Path(path)).graph()
 
@@ -127,6 +133,14 @@ def write_gset(graph: GraphLike | Problem, path: str | os.PathLike[str], *, weig
 
     Returns:
         The path.
+
+    Raises:
+        InvalidInputError: If the graph is refused by :func:`as_problem` or the file cannot be written.
+
+    Example:
+        >>> import networkx as nx
+        >>> read_gset(write_gset(nx.path_graph(3), "mine.txt")).number_of_edges()
+        2
     """
     problem = as_problem(graph, weight)
     lines = [f"{problem.n} {problem.m}"]
@@ -136,7 +150,17 @@ def write_gset(graph: GraphLike | Problem, path: str | os.PathLike[str], *, weig
 
 
 def fingerprint(graph: GraphLike | Problem, *, weight: str | None = "weight") -> str:
-    """Return the SHA-256 of the sorted edge list, which line ends, spacing and order cannot change."""
+    """Return the SHA-256 of the sorted edge list, which line ends, spacing and order cannot change.
+
+    Args:
+        graph: Any graph that :func:`max3cut` accepts.
+        weight: Edge attribute with the weight.
+
+    Example:
+        >>> import networkx as nx
+        >>> fingerprint(nx.path_graph(3)) == fingerprint(nx.Graph([(1, 2), (0, 1)]).subgraph([0, 1, 2]))
+        False
+    """
     problem = as_problem(graph, weight)
     order = np.lexsort((problem.cols, problem.rows))
     text = [f"{problem.n} {problem.m}"]
@@ -164,7 +188,20 @@ class Verification:
 
 
 def verify_gset(path: str | os.PathLike[str]) -> Verification:
-    """Compare the graph in a G-set file with the recorded fingerprint of the instance of that name."""
+    """Compare the graph in a G-set file with the recorded fingerprint of the instance of that name.
+
+    Args:
+        path: The file.
+
+    Returns:
+        The verdict.
+
+    Example:
+        >>> import networkx as nx
+        >>> _ = write_gset(nx.path_graph(3), "mine.txt")
+        >>> verify_gset("mine.txt").verified is None
+        True
+    """
     problem = parse_gset(Path(path))
     found = fingerprint(problem)
     known = FINGERPRINTS.get(problem.name)

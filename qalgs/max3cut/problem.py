@@ -195,6 +195,12 @@ def as_problem(graph: GraphLike | Problem, weight: str | None = "weight") -> Pro
         InvalidInputError: For a self-loop or a weight that is not a finite real number (naming the edge), a
             directed graph, an asymmetric matrix, or a malformed file (naming the line).
         TypeError: If ``graph`` is none of these.
+
+    Example:
+        >>> import networkx as nx
+        >>> problem = as_problem(nx.cycle_graph(5))
+        >>> problem.n, problem.m, problem.integral
+        (5, 5, True)
     """
     if isinstance(graph, Problem):
         return graph

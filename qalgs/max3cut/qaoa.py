@@ -76,6 +76,16 @@ class QaoaResult(Result):
         circuits: Circuit executions.
         seconds: Wall time.
         partition: The best sample.
+        name: The instance's name, or an empty string.
+        encoding: How labels were stored.
+        engine: What ran the circuits.
+        reps: QAOA layers p.
+        warm_start: Whether a partition was given to start near.
+        samples: S, the number of final samples.
+        cpu_seconds: Processor time.
+        status: How the training ended.
+        seed: Root seed.
+        versions: Library versions.
     """
 
     name: str
@@ -127,6 +137,18 @@ def vqa_job(
         optimizer: COBYLA by default.
         budget: Energy evaluations.
         seed: Root seed.
+
+    Returns:
+        The job.
+
+    Raises:
+        InvalidInputError: If the graph or an argument breaks its rule.
+
+    Example:
+        >>> import networkx as nx
+        >>> job = vqa_job(nx.path_graph(3))
+        >>> job.circuit.num_qubits, job.exact
+        (9, -2.0)
     """
     problem = as_problem(graph, weight)
     coded = max3cut_encoding(_plain(problem), encoding)
@@ -191,6 +213,15 @@ def run_qaoa(
 
     Returns:
         The result.
+
+    Raises:
+        InvalidInputError: If the graph has no weighted edge, or an argument breaks its rule.
+
+    Example:
+        >>> import networkx as nx
+        >>> result = run_qaoa(nx.path_graph(2), budget=30, seed=1)
+        >>> result.optimum, result.expected_cut > result.uniform_cut
+        (1, True)
     """
     for name, value, low in (("budget", budget, 4), ("samples", samples, 1)):
         if isinstance(value, bool) or not isinstance(value, int) or value < low:
@@ -201,20 +232,34 @@ def run_qaoa(
     coded = max3cut_encoding(_plain(problem), encoding)
     if problem.m == 0:
         raise invalid("graph", "no weighted edge", "must have an edge with a non-zero weight")
+    machine: _Machine
     if encoding == "qutrit":
         if estimator is not None or sampler is not None:
             raise invalid("estimator", estimator, "must be None for qutrits", "take a qubit encoding")
-        machine: _Machine = _QutritMachine(coded, labels, bias)
+        machine = _QutritMachine(coded, labels, bias)
     else:
         circuit = max3cut_qaoa(coded, reps, warm_start=labels, bias=bias)
         machine = _QubitMachine(coded, circuit, estimator, sampler, root)
-    best = _train(machine, problem, reps, optimizer, budget, initial_point, root)
-    point, evaluations, status = best
+    point, evaluations, status = _train(machine, problem, reps, optimizer, budget, initial_point, root)
+    guess = keyed(root, "qaoa", "uniform").integers(0, 3, (samples, problem.n)).astype(np.int8)
+    seen = _observe(machine, problem, coded, point, samples, _cuts(problem, guess), root)
+    return QaoaResult(
+        name=problem.name, encoding=encoding, engine=machine.engine, reps=reps, warm_start=labels is not None,
+        uniform_cut=2 * problem.total / 3, samples=samples, evaluations=evaluations,
+        shots=samples + estimator_shots * evaluations, circuits=evaluations + 1,
+        seconds=time.perf_counter() - began, cpu_seconds=time.process_time() - cpu, status=status, seed=root,
+        point=point, **seen,
+    )  # fmt: skip
+
+
+def _observe(
+    machine: _Machine, problem: Problem, coded: Max3CutEncoding, point: NDArray[np.float64], samples: int,
+    guesses: NDArray[np.float64], root: int,
+) -> dict[str, Any]:  # fmt: skip
+    """Sample the trained state and return the fields of the result that its samples and the guesses fill."""
     drawn, exact = machine.sample(point, samples, keyed(root, "qaoa", "samples"))
     good = drawn[(drawn >= 0).all(axis=1)]
     cuts = _cuts(problem, good)
-    guess = keyed(root, "qaoa", "uniform").integers(0, 3, (samples, problem.n)).astype(np.int8)
-    guesses = _cuts(problem, guess)
     optimum, chance = _best_cut(problem, cuts, guesses)
     tolerance = 1e-9 * max(1.0, abs(optimum))
     if exact is not None:
@@ -229,16 +274,17 @@ def run_qaoa(
         error = float(cuts.std(ddof=1) / np.sqrt(len(cuts))) if len(cuts) > 1 else float("nan")
         success = float((cuts >= optimum - tolerance).sum() / len(drawn))
     winner = good[int(cuts.argmax())] if len(good) else np.zeros(problem.n, dtype=np.int8)
-    return QaoaResult(
-        name=problem.name, encoding=encoding, engine=machine.engine, reps=reps, warm_start=labels is not None,
-        expected_cut=mean, standard_error=error,
-        best_of_shots=problem.cut(winner), uniform_best_of_shots=problem.number(float(guesses.max())),
-        uniform_cut=2 * problem.total / 3, success_probability=success, uniform_success_probability=chance,
-        optimum=problem.number(optimum), feasible_share=mass, samples=samples, evaluations=evaluations,
-        shots=samples + estimator_shots * evaluations, circuits=evaluations + 1,
-        seconds=time.perf_counter() - began, cpu_seconds=time.process_time() - cpu, status=status, seed=root,
-        point=point, partition=dict(zip(problem.nodes, winner.tolist(), strict=True)),
-    )  # fmt: skip
+    return {
+        "expected_cut": mean,
+        "standard_error": error,
+        "best_of_shots": problem.cut(winner),
+        "uniform_best_of_shots": problem.number(float(guesses.max())),
+        "success_probability": success,
+        "uniform_success_probability": chance,
+        "optimum": problem.number(optimum),
+        "feasible_share": mass,
+        "partition": dict(zip(problem.nodes, winner.tolist(), strict=True)),
+    }
 
 
 class _Machine:
@@ -414,6 +460,11 @@ def noisy_primitives(
 
     Raises:
         InvalidInputError: If the device has no connected patch of that size.
+
+    Example:
+        >>> estimator, sampler = noisy_primitives("fake_manila", 3)
+        >>> len(estimator.layout)
+        3
     """
     from qalgs.backends import DeviceSnapshot, NoisyEstimator, NoisySampler
 

@@ -74,6 +74,9 @@ class Row:
         preprocessing_seconds: Reading, eigenvectors and bound.
         hardware: Processor and cores.
         proved: Whether the cut is proved optimal.
+
+    Raises:
+        InvalidInputError: If the cut exceeds its bound, a counter is negative, or the row contradicts itself.
     """
 
     instance: str
@@ -133,7 +136,14 @@ _RATIOS = ("ratio_to_best_known", "ratio_to_bound")
 
 @dataclass(frozen=True, slots=True)
 class ResultsTable:
-    """Rows of :class:`Row`; no two share instance, method and seed."""
+    """Rows of :class:`Row`; no two share instance, method and seed.
+
+    Attributes:
+        rows: The rows.
+
+    Raises:
+        InvalidInputError: If two rows share instance, method and seed.
+    """
 
     rows: tuple[Row, ...]
 
@@ -241,6 +251,15 @@ def compare(
 
     Returns:
         The table.
+
+    Raises:
+        InvalidInputError: If a method or bound is unknown, or a graph is refused by :func:`as_problem`.
+
+    Example:
+        >>> import networkx as nx
+        >>> table = compare([nx.house_graph()], methods=("three-arc", "dsatur"))
+        >>> [(row.method, row.cut) for row in table.rows]
+        [('three-arc', 6), ('dsatur', 6)]
     """
     check_bound(bound)
     for name in methods:

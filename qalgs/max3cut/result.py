@@ -79,6 +79,7 @@ class Max3CutResult(Result):
         status: How the run ended.
         seed: The root seed, which reproduces the run where the budget is not time.
         versions: Library versions.
+        name: The instance's name, or an empty string.
     """
 
     cut: int | float

@@ -52,6 +52,15 @@ def frieze_jerrum(
         rounds: Random roundings.
         polish: Descend from each rounding.
         seed: Root seed.
+
+    Returns:
+        The best rounding, with the relaxation's bound.
+
+    Example:
+        >>> import networkx as nx
+        >>> found = frieze_jerrum(nx.house_graph(), rounds=20, seed=1)
+        >>> found.cut, found.upper_bound >= found.cut
+        (6, True)
     """
     from .sdp import solve_sdp
 
@@ -73,7 +82,22 @@ def frieze_jerrum(
 def greedy(
     graph: GraphLike | Problem, *, weight: str | None = "weight", restarts: int = 1, seed: Seed = 0
 ) -> Rival:
-    """Label the vertices one by one in random order, each at its best; keep the best of ``restarts``."""
+    """Label the vertices one by one in random order, each at its best; keep the best of ``restarts``.
+
+    Args:
+        graph: Any graph that :func:`max3cut` accepts.
+        weight: Edge attribute with the weight.
+        restarts: Random orders.
+        seed: Root seed.
+
+    Returns:
+        The best partition.
+
+    Example:
+        >>> import networkx as nx
+        >>> greedy(nx.house_graph(), restarts=5, seed=1).cut
+        6
+    """
     problem, rng = as_problem(graph, weight), as_generator(seed)
     best: rf.Refined | None = None
     for _ in range(restarts):
@@ -96,7 +120,20 @@ def _label_in_order(problem: Problem, order: NDArray[np.int64]) -> Labels:
 
 
 def dsatur(graph: GraphLike | Problem, *, weight: str | None = "weight") -> Rival:
-    """Label the vertex that sees most labels next (Brelaz 1979), ties by weighted degree, each at its best."""
+    """Label the vertex that sees most labels next (Brelaz 1979), ties by weighted degree, each at its best.
+
+    Args:
+        graph: Any graph that :func:`max3cut` accepts.
+        weight: Edge attribute with the weight.
+
+    Returns:
+        The partition and its cut.
+
+    Example:
+        >>> import networkx as nx
+        >>> dsatur(nx.house_graph()).cut
+        6
+    """
     problem = as_problem(graph, weight)
     labels = np.full(problem.n, -1, dtype=np.int8)
     counts, sees = np.zeros((problem.n, 3)), np.zeros((problem.n, 3), dtype=bool)
@@ -124,6 +161,18 @@ def exact_cpsat(
         weight: Edge attribute with the weight.
         seconds: Time limit.
         workers: Search workers.
+
+    Returns:
+        The best partition, its bound, and whether it is proved optimal.
+
+    Raises:
+        InvalidInputError: If a weight is no integer, or no partition was found in time.
+
+    Example:
+        >>> import networkx as nx
+        >>> found = exact_cpsat(nx.house_graph())
+        >>> found.cut, found.proved
+        (6, True)
     """
     problem = as_problem(graph, weight)
     if not problem.integral:
@@ -175,7 +224,25 @@ def _cpsat(problem: Problem, seconds: float, workers: int) -> Rival:
 
 
 def exact_milp(graph: GraphLike | Problem, *, weight: str | None = "weight", seconds: float = 30.0) -> Rival:
-    """Solve the same model as a mixed-integer program with HiGHS (scipy); any finite weights."""
+    """Solve the same model as a mixed-integer program with HiGHS (scipy); any finite weights.
+
+    Args:
+        graph: Any graph that :func:`max3cut` accepts; small.
+        weight: Edge attribute with the weight.
+        seconds: Time limit.
+
+    Returns:
+        The best partition, its bound, and whether it is proved optimal.
+
+    Raises:
+        InvalidInputError: If no partition was found in time.
+
+    Example:
+        >>> import networkx as nx
+        >>> found = exact_milp(nx.house_graph())
+        >>> found.cut, found.proved
+        (6, True)
+    """
     from scipy.optimize import Bounds, LinearConstraint, milp
     from scipy.sparse import coo_array
 
@@ -232,6 +299,17 @@ def dwave_annealer(
         reads: Independent runs.
         sweeps: Sweeps a run.
         seed: Root seed.
+
+    Returns:
+        The best partition read.
+
+    Raises:
+        InvalidInputError: If ``dwave-samplers`` is not installed, or an argument breaks its rule.
+
+    Example:
+        >>> import networkx as nx
+        >>> dwave_annealer(nx.house_graph(), reads=5, sweeps=100, seed=1).cut
+        6
     """
     try:
         from dwave.samplers import SimulatedAnnealingSampler

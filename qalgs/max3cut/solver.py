@@ -89,6 +89,12 @@ def max3cut(
     Raises:
         InvalidInputError: For bad input, before any work: see :func:`as_problem` for graphs.
         InfeasibleError: If an exact run would exceed ``max_candidates``, with the predicted count.
+
+    Example:
+        >>> import networkx as nx
+        >>> result = max3cut(nx.house_graph(), seed=1)
+        >>> result.cut, result.upper_bound, sorted(set(result.partition.values()))
+        (6, 6, [0, 1, 2])
     """
     result: Max3CutResult | None = None
     for event in iter_max3cut(
@@ -121,7 +127,37 @@ def iter_max3cut(
     backend: str | None = None,
     checkpoint: str | os.PathLike[str] | None = None,
 ) -> Iterator[Progress | Max3CutResult]:
-    """Run :func:`max3cut` step by step: yield its progress, and the result last (also after Ctrl-C)."""
+    """Run :func:`max3cut` step by step: yield its progress, and the result last (also after Ctrl-C).
+
+    Args:
+        graph: As for :func:`max3cut`, like all that follow.
+        weight: The edge attribute that holds the weight.
+        rank: Number of eigenvectors in the factor.
+        method: The engine.
+        matrix: The form's diagonal.
+        refine: The refinement.
+        top: Number of distinct candidates.
+        bound: The bound.
+        budget: Wall seconds.
+        seed: Root seed.
+        n_jobs: Workers.
+        circles: Number of great circles.
+        max_candidates: Limit of ``"vertices"``.
+        backend: A joblib backend or the address of a Dask scheduler.
+        checkpoint: A file to resume from.
+
+    Yields:
+        The steps, then the result.
+
+    Raises:
+        InvalidInputError: If the graph or an argument breaks its rule, before any work.
+
+    Example:
+        >>> import networkx as nx
+        >>> *steps, result = iter_max3cut(nx.house_graph(), seed=1)
+        >>> result.cut
+        6
+    """
     check_method(method, rank)
     check_matrix(matrix)
     check_refine(refine)
@@ -287,6 +323,14 @@ def iter_cells(
 
     Yields:
         Candidates.
+
+    Raises:
+        InvalidInputError: If the graph or an argument breaks its rule.
+
+    Example:
+        >>> import networkx as nx
+        >>> [candidate.cut for candidate in iter_cells(nx.house_graph(), top=1)]
+        [6]
     """
     engine: Method = method or ("rank1" if rank == 1 else "three-arc" if rank == 2 else "circles")
     if engine == "auto":

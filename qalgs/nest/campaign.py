@@ -75,8 +75,12 @@ class Campaign:
         InvalidInputError: If anything breaks a rule; nothing has been written then.
 
     Example:
-        >>> from qalgs.nest import Campaign, Job, Nest  # doctest: +SKIP
-        >>> Campaign([job], "fake_brisbane", strategy=Nest(), seed=7).run().table()  # doctest: +SKIP
+        >>> from qalgs.circuits import hardware_efficient, tfim
+        >>> from qalgs.nest import Job, Nest
+        >>> job = Job("chain", hardware_efficient(2, 1), tfim(2))
+        >>> campaign = Campaign(job, "fake_manila", strategy=Nest(cycles=2), evaluations=3, shots=64, seed=7)
+        >>> campaign.run()["chain"].evaluations
+        6
     """
 
     def __init__(

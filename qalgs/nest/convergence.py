@@ -28,6 +28,9 @@ class Convergence:
         tolerance: Progress that counts, in units of the cost.
         least: Evaluations before which the rule is not asked, the same for every strategy.
         stop: Whether the campaign stops a job when the rule holds, instead of only reporting it.
+
+    Raises:
+        InvalidInputError: If a number is not positive.
     """
 
     window: int = 100

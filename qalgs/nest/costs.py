@@ -33,6 +33,9 @@ class CostModel:
         rates: Repetition delay, overhead per submission, price, and how jobs of one slot share it.
         shots: Shots per evaluation and measurement basis, for jobs that do not say.
         evaluations: Evaluations per cycle, for jobs that do not say.
+
+    Raises:
+        InvalidInputError: If a count is below 1.
     """
 
     rates: Rates = field(default_factory=Rates)
@@ -109,6 +112,13 @@ def circuit_seconds(circuit: QuantumCircuit, snapshot: DeviceSnapshot, layout: I
         circuit: Any circuit; it is translated to the layout's gates first if need be.
         snapshot: The calibration.
         layout: Physical qubit of each circuit qubit.
+
+    Example:
+        >>> from qalgs.backends import DeviceSnapshot
+        >>> from qalgs.circuits import hardware_efficient
+        >>> manila = DeviceSnapshot.from_backend("fake_manila")
+        >>> 5e-6 < circuit_seconds(hardware_efficient(2, 1), manila, [0, 1]) < 1e-5
+        True
     """
     chip = Chip.of(snapshot)
     qubits = chip.check_layout(layout)

@@ -61,7 +61,12 @@ class Crosstalk(ABC):
 
 @dataclass(frozen=True, kw_only=True)
 class NoCrosstalk(Crosstalk):
-    """Jobs do not feel each other."""
+    """Jobs do not feel each other.
+
+    Example:
+        >>> NoCrosstalk().reach
+        0
+    """
 
     @property
     def reach(self) -> int:
@@ -80,6 +85,13 @@ class ErrorInflation(Crosstalk):
     Attributes:
         factor: At least 1.
         hops: Reach; with a buffer of ``hops`` or more between jobs nothing is inflated.
+
+    Raises:
+        InvalidInputError: If the factor is below 1, or ``hops`` is negative.
+
+    Example:
+        >>> ErrorInflation(factor=2.0).reach
+        1
     """
 
     factor: float = 2.0
@@ -133,6 +145,13 @@ class CoherentZZ(Crosstalk):
 
     Attributes:
         rate: nu in hertz; 20 to 100 kHz are typical of fixed-frequency transmons.
+
+    Raises:
+        InvalidInputError: If the rate is not finite.
+
+    Example:
+        >>> CoherentZZ(rate=50e3).describe()["name"]
+        'zz'
     """
 
     rate: float = 50e3
@@ -184,6 +203,10 @@ def make_crosstalk(model: Crosstalk | Mapping[str, Any] | str | None) -> Crossta
 
     Raises:
         InvalidInputError: If there is no such model, or it has no such field.
+
+    Example:
+        >>> make_crosstalk("inflation:2:1")
+        ErrorInflation(factor=2.0, hops=1)
     """
     if isinstance(model, Crosstalk):
         return model

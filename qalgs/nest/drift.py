@@ -86,9 +86,20 @@ def revise(made: Plan, snapshot: DeviceSnapshot, at_slot: int, *, rounds: int = 
         rounds: Constructions of the greedy search.
         seed: Seed of the search.
 
+    Returns:
+        What moved, and the plan from now on.
+
     Raises:
         InvalidInputError: If the slot or the device does not fit the plan.
         InfeasibleError: If a job finds no place any more; the message names it.
+
+    Example:
+        >>> from qalgs.backends import DeviceSnapshot
+        >>> from qalgs.circuits import hardware_efficient
+        >>> from qalgs.nest import plan
+        >>> manila = DeviceSnapshot.from_backend("fake_manila")
+        >>> revise(plan({"a": hardware_efficient(2, 1)}, manila), manila, at_slot=3).changed
+        False
     """
     chip = Chip.of(snapshot)
     if chip.num_qubits != made.chip.num_qubits:
@@ -150,6 +161,18 @@ def plan_with_drift(
 
     Returns:
         The final plan and one revision per later snapshot.
+
+    Raises:
+        InvalidInputError: If the snapshots do not start at slot 0 with rising slots.
+        InfeasibleError: If a job finds no place.
+
+    Example:
+        >>> from qalgs.backends import DeviceSnapshot
+        >>> from qalgs.circuits import hardware_efficient
+        >>> manila = DeviceSnapshot.from_backend("fake_manila")
+        >>> made, revisions = plan_with_drift({"a": hardware_efficient(2, 1)}, [(0, manila), (2, manila)])
+        >>> made.slots, [revision.changed for revision in revisions]
+        (6, [False])
     """
     if not snapshots or snapshots[0][0] != 0:
         raise invalid("snapshots", [s for s, _ in snapshots], "must start with slot 0")

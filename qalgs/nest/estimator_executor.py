@@ -37,6 +37,9 @@ class EstimatorExecutor(Executor):
         decompose: Whether circuits are taken apart into ``rx, ry, rz, h, cx, ...`` first: for estimators that do
             not know composite gates.
 
+    Raises:
+        InvalidInputError: If the object is no estimator.
+
     Example:
         >>> from qalgs.backends import CompiledEstimator
         >>> EstimatorExecutor(CompiledEstimator(seed=1)).describe()["estimator"]

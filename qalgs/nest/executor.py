@@ -171,6 +171,11 @@ class LocalExecutor(Executor):
         engine: As in :class:`qalgs.backends.NoisyEstimator`.
         crosstalk: Factors on gate errors by co-tenants; None is none.
         n_jobs: Threads over the jobs of a step; the numbers do not depend on it.
+
+    Example:
+        >>> from qalgs.backends import DeviceSnapshot
+        >>> LocalExecutor(DeviceSnapshot.from_backend("fake_manila")).describe()["name"]
+        'local'
     """
 
     def __init__(

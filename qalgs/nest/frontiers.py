@@ -92,6 +92,20 @@ def frontier(
         schedule: For jobs that bring none.
         callback: Called with every point as it is found.
         options: Passed to :func:`plan`.
+
+    Returns:
+        One point per fraction, with the bound.
+
+    Raises:
+        InvalidInputError: If there is no fraction, or one is not in (0, 1].
+
+    Example:
+        >>> from qalgs.backends import DeviceSnapshot
+        >>> from qalgs.circuits import hardware_efficient
+        >>> manila = DeviceSnapshot.from_backend("fake_manila")
+        >>> jobs = {"a": hardware_efficient(2, 1), "b": hardware_efficient(2, 1)}
+        >>> [point.slots is not None for point in frontier(jobs, manila, fractions=(0.9, 1.0)).points]
+        [True, True]
     """
     if not len(fractions):
         raise invalid("fractions", fractions, "must hold at least one number in (0, 1]")

@@ -42,6 +42,15 @@ class Job:
         baseline: The value to beat without training: Hartree-Fock energy, random cut.
         baseline_name: What ``baseline`` is.
         kind: The problem's kind, for tables.
+
+    Raises:
+        InvalidInputError: If the circuit has no parameters or measures, the observable does not fit it, or a
+            number breaks its rule; the message names the job.
+
+    Example:
+        >>> from qalgs.circuits import hardware_efficient, tfim
+        >>> Job("chain", hardware_efficient(4, 2), tfim(4), evaluations=36).num_qubits
+        4
     """
 
     name: str

@@ -63,6 +63,20 @@ def joint_circuit(
 
     Returns:
         The circuit, and the physical qubit behind each of its qubits.
+
+    Raises:
+        InvalidInputError: If a circuit has free parameters.
+
+    Example:
+        >>> from qiskit import QuantumCircuit
+        >>> from qiskit.quantum_info import SparsePauliOp
+        >>> from qalgs.backends import DeviceSnapshot
+        >>> plus = QuantumCircuit(1)
+        >>> _ = plus.sx(0), plus.sx(0)
+        >>> tenant = lambda q: Tenant(circuit=plus, layout=(q,), observable=SparsePauliOp("Z"))
+        >>> manila = DeviceSnapshot.from_backend("fake_manila")
+        >>> joint_circuit({"a": tenant(0), "b": tenant(1)}, manila, CoherentZZ())[1]
+        (0, 1)
     """
     from qiskit import QuantumCircuit
     from qiskit.circuit.library import UnitaryGate
@@ -113,6 +127,18 @@ def joint_expectations(
 
     Raises:
         InvalidInputError: If a group of touching jobs has more than 12 qubits, or a circuit has free parameters.
+
+    Example:
+        >>> from qiskit import QuantumCircuit
+        >>> from qiskit.quantum_info import SparsePauliOp
+        >>> from qalgs.backends import DeviceSnapshot
+        >>> flip = QuantumCircuit(1)
+        >>> _ = flip.x(0)
+        >>> tenant = lambda q: Tenant(circuit=flip, layout=(q,), observable=SparsePauliOp("Z"))
+        >>> manila = DeviceSnapshot.from_backend("fake_manila")
+        >>> values = joint_expectations({"a": tenant(0), "b": tenant(1)}, manila, CoherentZZ())
+        >>> values["a"] < -0.9
+        True
     """
     from qalgs.backends.noise_observables import pauli_expectations, read_out
 

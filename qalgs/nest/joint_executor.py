@@ -27,6 +27,12 @@ class JointExecutor(LocalExecutor):
         coupling: The coherent coupling.
         engine: As in :class:`qalgs.backends.NoisyEstimator`, for jobs that are alone.
         n_jobs: Threads over these.
+
+    Example:
+        >>> from qalgs.backends import DeviceSnapshot
+        >>> from qalgs.nest import CoherentZZ
+        >>> JointExecutor(DeviceSnapshot.from_backend("fake_manila"), CoherentZZ()).describe()["name"]
+        'joint'
     """
 
     def __init__(

@@ -35,7 +35,18 @@ _TARGET: contextvars.ContextVar[float | str] = contextvars.ContextVar("qalgs_tar
 
 @contextmanager
 def target_esp(esp: float | str) -> Iterator[None]:
-    """Set the ESP that pass managers built inside aim at: a number, or a level such as ``"0.75*best"``."""
+    """Set the ESP that pass managers built inside aim at: a number, or a level such as ``"0.75*best"``.
+
+    Args:
+        esp: A number in [0, 1], or a level.
+
+    Yields:
+        Nothing; the target holds inside the ``with`` block.
+
+    Example:
+        >>> with target_esp("0.9*best"):
+        ...     pass
+    """
     token = _TARGET.set(esp)
     try:
         yield

@@ -30,6 +30,11 @@ _LEVEL = re.compile(r"^\s*(?:([0-9.eE+-]+)\s*\*\s*)?(best|worst|median|mean|max|
 class Layout(tuple[int, ...]):
     """Physical qubits by logical qubit, as a tuple that knows its ESP and its place in the catalogue.
 
+    Args:
+        qubits: Physical qubit of each logical qubit.
+        esp: Estimated success probability there.
+        rank: Position in the catalogue, 0 being the best.
+
     Attributes:
         esp: Estimated success probability there.
         rank: Position in the catalogue, 0 being the best.

@@ -45,6 +45,10 @@ class MergedExecutor(Executor):
 
     Raises:
         InvalidInputError: If the backend is unknown, or ``mode`` is none of the three.
+
+    Example:
+        >>> MergedExecutor("fake_manila").describe()["name"]
+        'merged'
     """
 
     def __init__(

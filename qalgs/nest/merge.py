@@ -173,9 +173,22 @@ def merge(
             short jobs late instead of letting them wait, and nobody's readout disturbs a neighbour's gates.
         cache: Keeps checks and circuits from call to call; pass the same dictionary for the same device.
 
+    Returns:
+        The circuits of one submission, and how to read their counts.
+
     Raises:
         InvalidInputError: If two regions meet or are closer than the buffer, a job would leave its region, or a
             gate is not in the device's instruction set; names the jobs.
+
+    Example:
+        >>> from qalgs.backends import DeviceSnapshot
+        >>> from qalgs.circuits import hardware_efficient, tfim
+        >>> from qalgs.nest import place
+        >>> manila = DeviceSnapshot.from_backend("fake_manila")
+        >>> spots = {"a": [0, 1], "b": [3, 4]}
+        >>> jobs = [place(name, hardware_efficient(2, 1), tfim(2), q, manila) for name, q in spots.items()]
+        >>> merge(jobs, [np.zeros((1, 4))] * 2, manila, buffer=1).num_rounds
+        2
     """
     chip = Chip.of(device)
     if len(jobs) != len(points) or not jobs:

@@ -216,6 +216,11 @@ def bootstrap(
 
     Raises:
         InvalidInputError: If there is no sample, the level is not in (0, 1), or the pairs do not match.
+
+    Example:
+        >>> interval = bootstrap([1.0, 2.0, 3.0, 4.0], seed=1)
+        >>> interval.best, interval.low < interval.best < interval.high
+        (2.5, True)
     """
     x = np.asarray(samples, dtype=np.float64)
     if paired is not None:

@@ -128,9 +128,20 @@ def pack(
         seed: Seed of the orders.
         options: Passed to :meth:`LayoutCatalogue.for_circuit`.
 
+    Returns:
+        Where every job runs in every cycle.
+
     Raises:
         InfeasibleError: If the jobs do not fit together; the message names one that finds no place.
         InvalidInputError: On a bad buffer, schedule or job.
+
+    Example:
+        >>> from qalgs.backends import DeviceSnapshot
+        >>> from qalgs.circuits import hardware_efficient
+        >>> guadalupe = DeviceSnapshot.from_backend("fake_guadalupe")
+        >>> packing = pack({"a": hardware_efficient(3, 1), "b": hardware_efficient(3, 1)}, guadalupe)
+        >>> sorted(packing.steps), len(packing.steps["a"])
+        (['a', 'b'], 6)
     """
     gap = check_buffer(buffer)
     if objective not in get_args(Objective):

@@ -107,8 +107,18 @@ def place(
         optimization_level: Qiskit's, 0 to 3.
         seed: Seed of the routing.
 
+    Returns:
+        The job on its qubits, with its measurement bases.
+
     Raises:
         InvalidInputError: If the layout or the observable does not fit the circuit.
+
+    Example:
+        >>> from qalgs.backends import DeviceSnapshot
+        >>> from qalgs.circuits import hardware_efficient, tfim
+        >>> manila = DeviceSnapshot.from_backend("fake_manila")
+        >>> len(place("chain", hardware_efficient(2, 1), tfim(2), [0, 1], manila).bases)
+        2
     """
     chip = Chip.of(device)
     qubits = chip.check_layout(layout, f"layout of job {name!r}")

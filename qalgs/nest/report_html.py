@@ -38,6 +38,14 @@ def write_report(
 
     Raises:
         InvalidInputError: If there is nothing to report or the file cannot be written.
+
+    Example:
+        >>> from qalgs.circuits import hardware_efficient, tfim
+        >>> from qalgs.nest import BestMap, Campaign, Job
+        >>> job = Job("chain", hardware_efficient(2, 1), tfim(2))
+        >>> campaign = Campaign(job, "fake_manila", strategy=BestMap(cycles=1), evaluations=3, shots=16, seed=1)
+        >>> write_report(campaign.run(), "report.html").name
+        'report.html'
     """
     return write_atomic(path, report(results, title=title))
 

@@ -119,6 +119,10 @@ class InvertedReLU(Schedule):
 
     With ``r = C // 2`` ramp cycles from ``esp_min`` to ``esp_max``; the remaining ``C - r`` stay at
     ``esp_max``, so odd C is fine and one cycle runs at ``esp_max``. (NEST, arXiv:2510.09578.)
+
+    Example:
+        >>> InvertedReLU(6, 0.6, 0.9).targets()
+        [0.6, 0.75, 0.9, 0.9, 0.9, 0.9]
     """
 
     name: ClassVar[str] = "inverted_relu"
@@ -132,7 +136,12 @@ class InvertedReLU(Schedule):
 
 @dataclass(frozen=True)
 class Linear(Schedule):
-    """A linear ramp that ends at ``esp_max``; a single cycle runs at ``esp_max``."""
+    """A linear ramp that ends at ``esp_max``; a single cycle runs at ``esp_max``.
+
+    Example:
+        >>> Linear(3, 0.5, 0.9).targets()
+        [0.5, 0.7, 0.9]
+    """
 
     name: ClassVar[str] = "linear"
 
@@ -143,7 +152,12 @@ class Linear(Schedule):
 
 @dataclass(frozen=True)
 class Flat(Schedule):
-    """Always ``esp_max``: no fidelity schedule at all. ``Flat(6, 0.9)`` stays at 0.9, ``Flat(6)`` at the best."""
+    """Always ``esp_max``: no fidelity schedule at all. ``Flat(6, 0.9)`` stays at 0.9, ``Flat(6)`` at the best.
+
+    Example:
+        >>> Flat(3, 0.9).targets()
+        [0.9, 0.9, 0.9]
+    """
 
     esp_min: Level = "best"
     esp_max: Level = ""
@@ -161,7 +175,15 @@ class Flat(Schedule):
 
 @dataclass(frozen=True)
 class Step(Schedule):
-    """``esp_min`` for the first ``switch`` of the cycles (never the last one), then ``esp_max``."""
+    """``esp_min`` for the first ``switch`` of the cycles (never the last one), then ``esp_max``.
+
+    Args:
+        switch: Share of the cycles at ``esp_min``, between 0 and 1.
+
+    Example:
+        >>> Step(4, 0.5, 0.9).targets()
+        [0.5, 0.5, 0.9, 0.9]
+    """
 
     switch: float = 0.5
     name: ClassVar[str] = "step"
@@ -179,7 +201,12 @@ class Step(Schedule):
 
 @dataclass(frozen=True)
 class VShape(Schedule):
-    """From ``esp_max`` down to ``esp_min`` in the middle and back up."""
+    """From ``esp_max`` down to ``esp_min`` in the middle and back up.
+
+    Example:
+        >>> VShape(3, 0.5, 0.9).targets()
+        [0.9, 0.5, 0.9]
+    """
 
     name: ClassVar[str] = "v_shape"
 
@@ -190,7 +217,12 @@ class VShape(Schedule):
 
 @dataclass(frozen=True)
 class InvertedV(Schedule):
-    """From ``esp_min`` up to ``esp_max`` in the middle and back down; one or two cycles run at ``esp_max``."""
+    """From ``esp_min`` up to ``esp_max`` in the middle and back down; one or two cycles run at ``esp_max``.
+
+    Example:
+        >>> InvertedV(3, 0.5, 0.9).targets()
+        [0.5, 0.9, 0.5]
+    """
 
     name: ClassVar[str] = "inverted_v"
 
@@ -201,7 +233,12 @@ class InvertedV(Schedule):
 
 @dataclass(frozen=True)
 class Cosine(Schedule):
-    """Half a cosine from ``esp_min`` to ``esp_max``: slow at both ends."""
+    """Half a cosine from ``esp_min`` to ``esp_max``: slow at both ends.
+
+    Example:
+        >>> [round(target, 6) for target in Cosine(3, 0.5, 0.9).targets()]
+        [0.5, 0.7, 0.9]
+    """
 
     name: ClassVar[str] = "cosine"
 
@@ -212,7 +249,15 @@ class Cosine(Schedule):
 
 @dataclass(frozen=True, init=False)
 class Custom(Schedule):
-    """Targets given one by one, as numbers or levels."""
+    """Targets given one by one, as numbers or levels.
+
+    Args:
+        levels: The targets, first cycle first.
+
+    Example:
+        >>> Custom([0.5, 0.9]).targets()
+        [0.5, 0.9]
+    """
 
     levels: tuple[Level, ...] = ()
     name: ClassVar[str] = "custom"
@@ -269,6 +314,10 @@ def make_schedule(kind: str | Schedule, **options: Any) -> Schedule:
 
     Raises:
         InvalidInputError: If there is no such schedule, or it has no such option.
+
+    Example:
+        >>> make_schedule("v-shape", cycles=3, esp_min=0.5, esp_max=0.9)
+        VShape(cycles=3, esp_min=0.5, esp_max=0.9)
     """
     if isinstance(kind, Schedule):
         return kind

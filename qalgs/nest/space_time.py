@@ -43,6 +43,13 @@ class FewestSeconds:
 
     Attributes:
         fidelity: The fraction f of a job's best solo ESP.
+
+    Raises:
+        InvalidInputError: If the fraction is not in (0, 1].
+
+    Example:
+        >>> FewestSeconds(fidelity=0.95)
+        FewestSeconds(fidelity=0.95)
     """
 
     fidelity: float = 0.97
@@ -59,6 +66,13 @@ class MaxMinEsp:
     Attributes:
         slots: Slots to plan in.
         seconds: Or device-seconds to plan in.
+
+    Raises:
+        InvalidInputError: If not exactly one of the two is given, or it is not positive.
+
+    Example:
+        >>> MaxMinEsp(slots=12)
+        MaxMinEsp(slots=12, seconds=None)
     """
 
     slots: int | None = None

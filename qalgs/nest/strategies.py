@@ -157,6 +157,9 @@ class Strategy:
         maps: The map axis.
         training: The optimiser axis.
         cycles: Cycles C where the map schedule leaves them open.
+
+    Raises:
+        InvalidInputError: If ``cycles`` is below 1.
     """
 
     name: str
@@ -216,6 +219,13 @@ class Nest(Strategy):
         schedule: Target ESP by cycle; an inverted ReLU from 0.75 of the best to the best ESP by default.
         walk: How to move between cycles; by default whichever move comes closest, else a jump.
         cycles: Another number of cycles.
+
+    Raises:
+        InvalidInputError: If ``cycles`` does not suit the schedule.
+
+    Example:
+        >>> Nest(cycles=4).length
+        4
     """
 
     def __init__(
@@ -226,7 +236,16 @@ class Nest(Strategy):
 
 
 class NestJump(Strategy):
-    """Nest without locality: the layout nearest to the target anywhere on the chip."""
+    """Nest without locality: the layout nearest to the target anywhere on the chip.
+
+    Args:
+        schedule: Target ESP by cycle, as for :class:`Nest`.
+        cycles: Another number of cycles.
+
+    Example:
+        >>> NestJump().walk is None
+        True
+    """
 
     def __init__(self, schedule: Schedule | None = None, *, cycles: int | None = None) -> None:
         maps = Scheduled(schedule=_schedule(schedule, cycles))
@@ -234,7 +253,17 @@ class NestJump(Strategy):
 
 
 class Reversed(Strategy):
-    """Nest with its targets backwards: the control for the direction of the schedule."""
+    """Nest with its targets backwards: the control for the direction of the schedule.
+
+    Args:
+        schedule: Target ESP by cycle, as for :class:`Nest`; run backwards.
+        walk: How to move between cycles.
+        cycles: Another number of cycles.
+
+    Example:
+        >>> Reversed(cycles=4).maps.describe()["reverse"]
+        True
+    """
 
     def __init__(
         self, schedule: Schedule | None = None, walk: QubitWalk | None = None, *, cycles: int | None = None
@@ -244,21 +273,45 @@ class Reversed(Strategy):
 
 
 class BestMap(Strategy):
-    """One minimiser run of C times I evaluations on the best map: the published baseline, without its ESP cap."""
+    """One minimiser run of C times I evaluations on the best map: the published baseline, without its ESP cap.
+
+    Args:
+        cycles: Cycles C, which only set the budget.
+
+    Example:
+        >>> BestMap(cycles=4).training.name
+        'single'
+    """
 
     def __init__(self, *, cycles: int = DEFAULT_CYCLES) -> None:
         super().__init__(name="BestMap", maps=BestFixed(), training=SingleRun(), cycles=cycles)
 
 
 class BestMapRestarts(Strategy):
-    """Nest's optimiser schedule on the best map: the control that isolates the effect of the maps."""
+    """Nest's optimiser schedule on the best map: the control that isolates the effect of the maps.
+
+    Args:
+        cycles: Cycles C.
+
+    Example:
+        >>> BestMapRestarts(cycles=4).training.name
+        'restarts'
+    """
 
     def __init__(self, *, cycles: int = DEFAULT_CYCLES) -> None:
         super().__init__(name="BestMapRestarts", maps=BestFixed(), training=Restarts(), cycles=cycles)
 
 
 class RandomMap(Strategy):
-    """Nest's optimiser schedule on maps drawn at random."""
+    """Nest's optimiser schedule on maps drawn at random.
+
+    Args:
+        cycles: Cycles C.
+
+    Example:
+        >>> RandomMap(cycles=4).maps.random
+        True
+    """
 
     def __init__(self, *, cycles: int = DEFAULT_CYCLES) -> None:
         super().__init__(name="RandomMap", maps=RandomMaps(), training=Restarts(), cycles=cycles)
@@ -274,6 +327,13 @@ class Qoncord(Strategy):
         starts: Exploration cycles, each from a new start; half of the cycles by default.
         esp_low: ESP of the exploration's map, a number or a level of the catalogue.
         keep: Survivors lie within this distance of the lowest value, in units of the cost.
+
+    Raises:
+        InvalidInputError: If ``starts`` is not between 1 and the cycles, or another argument breaks its rule.
+
+    Example:
+        >>> Qoncord(cycles=6).training.starts
+        3
     """
 
     def __init__(
@@ -323,8 +383,16 @@ def canonical_name(name: str) -> str:
 def make_strategy(name: str | Strategy, **options: Any) -> Strategy:
     """Return a strategy by name, in any case and with or without separators.
 
+    Args:
+        name: A key of :data:`STRATEGIES` in any spelling, or a strategy, returned as is.
+        options: The arguments of its class.
+
     Raises:
         InvalidInputError: If there is no such strategy, or it has no such option.
+
+    Example:
+        >>> make_strategy("best-map-restarts", cycles=4).name
+        'BestMapRestarts'
     """
     if isinstance(name, Strategy):
         return name

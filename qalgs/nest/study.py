@@ -215,6 +215,9 @@ class Study:
         cells: The campaigns.
         control: The strategy that all others are compared with.
         baseline: The strategy whose median sets the threshold of evaluations-to-threshold.
+
+    Raises:
+        InvalidInputError: If there is no cell.
     """
 
     cells: tuple[Cell, ...]

@@ -132,6 +132,9 @@ class Retry:
         largest: Longest pause in seconds, before jitter.
         jitter: Relative size of the random part.
         timeout: Seconds to wait for one submission; None waits for ever (a machine's queue may be long).
+
+    Raises:
+        InvalidInputError: If a number breaks its rule.
     """
 
     attempts: int = 5

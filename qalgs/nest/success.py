@@ -38,8 +38,18 @@ def gate_counts(circuit: QuantumCircuit, dt: float | None = None) -> dict[tuple[
         circuit: Any circuit without control flow.
         dt: Sample time in seconds, for delays given in samples.
 
+    Returns:
+        Counts by ``(name, qubits)``.
+
     Raises:
         InvalidInputError: On control flow, on a delay in samples when ``dt`` is None, or on a symbolic delay.
+
+    Example:
+        >>> from qiskit import QuantumCircuit
+        >>> circuit = QuantumCircuit(2)
+        >>> _ = circuit.x(0), circuit.cx(0, 1), circuit.cx(0, 1)
+        >>> gate_counts(circuit)
+        {('x', (0,)): 1.0, ('cx', (0, 1)): 2.0}
     """
     counts: defaultdict[tuple[str, tuple[int, ...]], float] = defaultdict(float)
     place = {qubit: i for i, qubit in enumerate(circuit.qubits)}
@@ -81,6 +91,13 @@ def esp(
     Raises:
         InvalidInputError: If the layout is disconnected, repeated, off the chip or of the wrong length, or if the
             counts name a gate that the device does not offer there.
+
+    Example:
+        >>> from qalgs.backends import DeviceSnapshot
+        >>> from qalgs.circuits import hardware_efficient
+        >>> manila = DeviceSnapshot.from_backend("fake_manila")
+        >>> 0.8 < esp(hardware_efficient(2, 1), manila, [0, 1]) < 1.0
+        True
     """
     chip = Chip.of(snapshot)
     is_counts = isinstance(circuit, Mapping)

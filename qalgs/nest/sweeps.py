@@ -60,6 +60,13 @@ def sweep(
 
     Returns:
         One verdict per device; none raises.
+
+    Raises:
+        InvalidInputError: If a number is below 1.
+
+    Example:
+        >>> [verdict.schedulable for verdict in sweep(["fake_manila"], qubits=2, jobs=2, cycles=2)]
+        [True]
     """
     from qalgs.backends import fake_names
 

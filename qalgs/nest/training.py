@@ -93,7 +93,12 @@ def _lowest(past: Sequence[CycleOutcome], start: Array) -> Array:
 
 @dataclass(frozen=True, kw_only=True)
 class Restarts(Training):
-    """A new run per cycle, from the lowest measured point of the cycle before, with that cycle's step size."""
+    """A new run per cycle, from the lowest measured point of the cycle before, with that cycle's step size.
+
+    Example:
+        >>> [step["rhobeg"] for step in Restarts().describe(COBYLA(rhobeg=(1.0, 0.5)), 2)["steps"]]
+        [1.0, 0.5]
+    """
 
     name: ClassVar[str] = "restarts"
 
@@ -104,7 +109,12 @@ class Restarts(Training):
 
 @dataclass(frozen=True, kw_only=True)
 class SingleRun(Training):
-    """One run over all cycles with the first cycle's step size; maps may change under it."""
+    """One run over all cycles with the first cycle's step size; maps may change under it.
+
+    Example:
+        >>> [step["rhobeg"] for step in SingleRun().describe(COBYLA(rhobeg=(1.0, 0.5)), 2)["steps"]]
+        [1.0]
+    """
 
     name: ClassVar[str] = "single"
 
@@ -131,6 +141,13 @@ class ExploreRefine(Training):
         keep: Distance to the lowest value within which a start survives, in units of the cost.
         coarse: Minimiser of the exploration.
         fine: Minimiser of the refinement.
+
+    Raises:
+        InvalidInputError: If ``starts`` is below 1 or ``keep`` is negative.
+
+    Example:
+        >>> ExploreRefine(starts=3).describe(COBYLA(), 6)["name"]
+        'explore-refine'
     """
 
     name: ClassVar[str] = "explore-refine"

@@ -35,6 +35,9 @@ class Rates:
         price: Money per machine second.
         currency: Its name.
         sharing: How co-located jobs share a second: "equal" parts, or by their "qubit_seconds".
+
+    Raises:
+        InvalidInputError: If a number is negative or the sharing rule unknown.
     """
 
     repetition_delay: float = 250e-6

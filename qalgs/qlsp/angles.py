@@ -117,6 +117,12 @@ def symmetric_phases(series: ChebyshevSeries, *, tol: float = 1e-12, max_iterati
     Raises:
         InvalidInputError: If the series has mixed parity, or reaches 1.
         ConvergenceError: If the residual stays above 1e-8.
+
+    Example:
+        >>> from qalgs.qlsp import minimax_inverse
+        >>> series = minimax_inverse(kappa=3.0, epsilon=0.1)
+        >>> symmetric_phases(series.scaled(0.9 / series.peak())).residual < 1e-10
+        True
     """
     c = np.asarray(series.coefficients, dtype=float)
     d = series.degree

@@ -128,6 +128,18 @@ def compare(
         attempts: Largest number of relaxations.
         backend: Exact engine to run on.
         callback: Called with each row.
+
+    Returns:
+        The table.
+
+    Raises:
+        InvalidInputError: If there is no solver, or a number breaks its rule.
+
+    Example:
+        >>> from qalgs.qlsp import QSVTInversion, random_system
+        >>> table = compare([QSVTInversion()], random_system(2, 3.0, seed=1), epsilon=0.1)
+        >>> table.rows[0].direction_error <= 0.1
+        True
     """
     eps = check_epsilon(epsilon)
     if not solvers:
@@ -247,6 +259,18 @@ def noise_sweep(
         epsilon: Error asked for.
         shots: Shots for each measurement setting.
         seed: Seed.
+
+    Returns:
+        Errors and shots by solver and level.
+
+    Raises:
+        InvalidInputError: If a level is not between 0 and 0.9.
+
+    Example:
+        >>> from qalgs.qlsp import QSVTInversion, random_system
+        >>> system = random_system(2, 2.0, seed=1)
+        >>> noise_sweep([QSVTInversion()], system, (0.0,), epsilon=0.2, shots=200, seed=1).levels
+        (0.0,)
     """
     from qiskit_aer import AerSimulator
     from qiskit_aer.noise import NoiseModel, depolarizing_error

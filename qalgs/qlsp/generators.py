@@ -25,6 +25,13 @@ def poisson(shape: int | Sequence[int], b: ArrayLike | str = "constant", *, seed
         shape: Points a direction; direction 0 runs fastest.
         b: ``"constant"``, ``"point"`` (the middle), ``"random"``, or a vector.
         seed: For ``"random"``.
+
+    Raises:
+        InvalidInputError: If there are no, more than three or too small sides, or ``b`` is none of these.
+
+    Example:
+        >>> poisson(4).A.toarray().astype(int).tolist()[0]
+        [2, -1, 0, 0]
     """
     from qalgs.circuits.block_encodings_lcu import PoissonShifts
 
@@ -64,6 +71,14 @@ def graph_laplacian(graph: nx.Graph[Any], b: ArrayLike | None = None, *, ground:
         graph: Any undirected graph; weights from the ``weight`` attribute.
         b: Currents; by default one unit in at the first node and out at the last.
         ground: Leak at every node, above zero, which makes the Laplacian invertible.
+
+    Raises:
+        InvalidInputError: If there are fewer than two nodes or ``ground`` is not positive.
+
+    Example:
+        >>> import networkx as nx
+        >>> graph_laplacian(nx.path_graph(3)).size
+        3
     """
     if not (np.isfinite(ground) and ground > 0):
         raise invalid("ground", ground, "must be finite and above zero", "a Laplacian alone is singular")
@@ -95,6 +110,13 @@ def random_system(
         kind: ``"positive"``, ``"hermitian"`` (random signs) or ``"general"`` (two bases).
         complex_entries: Complex instead of real.
         seed: Seed.
+
+    Raises:
+        InvalidInputError: If an argument breaks its rule.
+
+    Example:
+        >>> round(random_system(4, 10.0, seed=1).kappa, 6)
+        10.0
     """
     if size < 2:
         raise invalid("size", size, "must be at least 2")
@@ -145,6 +167,13 @@ def ridge_regression(ridge: float = 1e-3) -> LinearSystem:
 
     Args:
         ridge: Weight of the penalty, above zero.
+
+    Raises:
+        InvalidInputError: If ``ridge`` is not positive.
+
+    Example:
+        >>> ridge_regression().size
+        8
     """
     if not (np.isfinite(ridge) and ridge > 0):
         raise invalid("ridge", ridge, "must be finite and above zero")

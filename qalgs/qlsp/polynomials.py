@@ -80,6 +80,10 @@ def inverse_degree(kappa: float, epsilon: float) -> int:
     Args:
         kappa: Inverse of the smallest singular value, norm 1.
         epsilon: Relative error.
+
+    Example:
+        >>> inverse_degree(kappa=10.0, epsilon=0.01)
+        53
     """
     n = np.arccosh(1.0 / check_epsilon(epsilon)) / (2.0 * np.arctanh(_gap(1.0 / check_kappa(kappa))))
     return max(1, 2 * int(np.ceil(n - 1e-9)) - 1)
@@ -123,6 +127,14 @@ def minimax_inverse(kappa: float, epsilon: float | None = None, *, degree: int |
 
     Returns:
         The series; ``error`` is ``max |1 - x p(x)|``, which the polynomial attains.
+
+    Raises:
+        InvalidInputError: If not exactly one of ``epsilon`` and ``degree`` is given, or a number breaks its rule.
+
+    Example:
+        >>> series = minimax_inverse(kappa=10.0, epsilon=0.01)
+        >>> series.degree, series.error <= 0.01
+        (53, True)
     """
     if (epsilon is None) == (degree is None):
         raise invalid("epsilon, degree", (epsilon, degree), "must be given one and only one")
@@ -157,6 +169,16 @@ def cks_inverse(kappa: float, epsilon: float, *, terms: int | None = None) -> Ch
         kappa: Inverse gap.
         epsilon: Absolute error of ``1/x`` that ``b`` and ``j0`` guarantee.
         terms: Number of odd Chebyshev terms, ``j0 + 1`` by default; fewer loses the guarantee.
+
+    Returns:
+        The series.
+
+    Raises:
+        InvalidInputError: If ``kappa`` is below 1, ``epsilon`` not in (0, 1), or there is no term.
+
+    Example:
+        >>> cks_inverse(kappa=4.0, epsilon=0.1).degree % 2
+        1
     """
     b, j0 = cks_parameters(kappa, epsilon)
     count = j0 + 1 if terms is None else int(terms)
@@ -181,6 +203,11 @@ def eigenstate_filter(gap: float, epsilon: float) -> ChebyshevSeries:
     Args:
         gap: Distance from 0 to the rest of the spectrum (or of the singular values).
         epsilon: Largest value allowed on ``gap <= |x| <= 1``.
+
+    Example:
+        >>> series = eigenstate_filter(gap=0.25, epsilon=0.01)
+        >>> series.degree, abs(float(series(0.0)) - 1.0) < 1e-12
+        (22, True)
     """
     d = filter_degree(gap, epsilon)
     x = np.cos(np.pi * (np.arange(d + 1) + 0.5) / (d + 1))
@@ -199,6 +226,11 @@ def kernel_reflection(gap: float, epsilon: float) -> ChebyshevSeries:
     Args:
         gap: Smallest nonzero singular value.
         epsilon: Uniform error of the reflection.
+
+    Example:
+        >>> series = kernel_reflection(gap=0.25, epsilon=0.01)
+        >>> bool(abs(series(0.5) + 1.0) < 0.01)
+        True
     """
     base = eigenstate_filter(gap, epsilon / 4.0)
     delta = base.error

@@ -75,8 +75,23 @@ def tomography(executor: Executor, program: Program, rhs: NDArray[Any]) -> Readi
     by linear inversion (its real part for real systems) is then reduced to its leading eigenvector, which removes
     whatever part of the noise is close to white.
 
+    Args:
+        executor: Where to run.
+        program: The solver's circuit.
+        rhs: Right-hand side.
+
+    Returns:
+        The state, its density matrix and the cost.
+
     Raises:
         InvalidInputError: If there are more than six system qubits.
+
+    Example:
+        >>> from qalgs.circuits import prepare_state
+        >>> program = Program(prepare_state([0.6, 0.8]), 1, None, 1.0, 1, True)
+        >>> reading = tomography(Executor(shots=4000, seed=1), program, np.ones(2))
+        >>> bool(np.allclose(np.abs(reading.vector), [0.6, 0.8], atol=0.05))
+        True
     """
     n = program.num_system
     if n > MAX_TOMOGRAPHY:
@@ -122,6 +137,19 @@ def expectation_value(
         program: The solver's circuit.
         rhs: Right-hand side.
         observable: Hermitian operator on the system qubits.
+
+    Returns:
+        The estimate with its standard error and cost.
+
+    Raises:
+        InvalidInputError: If the observable does not fit.
+
+    Example:
+        >>> from qalgs.circuits import prepare_state
+        >>> program = Program(prepare_state([0.6, 0.8]), 1, None, 1.0, 1, True)
+        >>> executor = Executor(shots=4000, seed=1)
+        >>> round(expectation_value(executor, program, np.ones(2), np.diag([1.0, -1.0])).value, 1)
+        -0.3
     """
     matrix = (
         observable.to_matrix() if isinstance(observable, SparsePauliOp) else np.asarray(observable, dtype=complex)
@@ -185,6 +213,24 @@ def overlap(executor: Executor, program: Program, rhs: NDArray[Any], vector: Arr
     """Estimate ``|<v|y>|^2`` of the normalised solution with ``v`` by running its preparation backwards.
 
     One setting suffices whatever the number of qubits: the ratio of "all zero" to "flags zero".
+
+    Args:
+        executor: Where to run.
+        program: The solver's circuit.
+        rhs: Right-hand side.
+        vector: v, of the system's size.
+
+    Returns:
+        The estimate with its standard error and cost.
+
+    Raises:
+        InvalidInputError: If the vector does not fit.
+
+    Example:
+        >>> from qalgs.circuits import prepare_state
+        >>> program = Program(prepare_state([0.6, 0.8]), 1, None, 1.0, 1, True)
+        >>> round(overlap(Executor(shots=4000, seed=1), program, np.ones(2), [0.6, 0.8]).value, 6)
+        1.0
     """
     v = np.asarray(vector)
     n = program.num_system

@@ -52,6 +52,14 @@ def poisson_model(bits: tuple[int, ...]) -> SystemModel:
     """Return the numbers of the Dirichlet Laplacian on a grid of ``2**bits[k]`` points a side.
 
     Exact spectrum ends; gates of the shift encoding counted on the real circuit.
+
+    Args:
+        bits: Qubits of each direction.
+
+    Example:
+        >>> model = poisson_model((5, 5))
+        >>> model.num_qubits, round(model.kappa)
+        (10, 441)
     """
     from qalgs.circuits.block_encodings_lcu import PoissonShifts
 

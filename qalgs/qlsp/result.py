@@ -124,6 +124,7 @@ class QLSPResult(Result):
         details: Numbers particular to the solver.
         circuit: The deepest circuit (not in JSON).
         executed: Every circuit of the pass with its multiplicity (not in JSON); see :meth:`counted_queries`.
+        versions: Library versions.
     """
 
     solver: str

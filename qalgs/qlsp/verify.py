@@ -15,7 +15,16 @@ from .result import ErrorSplit
 
 
 def direction_error(x: ArrayLike, y: ArrayLike) -> float:
-    """Return ``min_phase | x/|x| - e^{i phase} y/|y| |``."""
+    """Return ``min_phase | x/|x| - e^{i phase} y/|y| |``.
+
+    Args:
+        x: A vector, not zero.
+        y: Another of the same size.
+
+    Example:
+        >>> direction_error([1.0, 0.0], [-2.0, 0.0])
+        0.0
+    """
     u, v = np.asarray(x), np.asarray(y)
     nu, nv = float(np.linalg.norm(u)), float(np.linalg.norm(v))
     if nu == 0.0 or nv == 0.0:
@@ -44,7 +53,20 @@ def lemma_bound(x: ArrayLike, y: ArrayLike) -> float:
 
 
 def error_split(found: ArrayLike, target: ArrayLike, reference: ArrayLike) -> ErrorSplit:
-    """Split the error of ``found`` at ``target``, the exact solution of the system that was really solved."""
+    """Split the error of ``found`` at ``target``, the exact solution of the system that was really solved.
+
+    Args:
+        found: The state returned, shape (d,).
+        target: The exact solution of the system handed to the inner solver.
+        reference: The solution wanted.
+
+    Returns:
+        The parts.
+
+    Example:
+        >>> error_split([1.0, 0.0], [1.0, 0.0], [1.0, 0.0]).total
+        0.0
+    """
     return ErrorSplit(
         solver=direction_error(found, target),
         proximal=direction_error(target, reference),
@@ -55,7 +77,16 @@ def error_split(found: ArrayLike, target: ArrayLike, reference: ArrayLike) -> Er
 
 
 def kappa_hat(kappa: float, eta: float) -> float:
-    """Return ``kappa (1 + eta) / (kappa + eta)``, the condition number of ``I + eta A`` (Lemma 3.3)."""
+    """Return ``kappa (1 + eta) / (kappa + eta)``, the condition number of ``I + eta A`` (Lemma 3.3).
+
+    Args:
+        kappa: Condition number of A.
+        eta: Step of the proximal point.
+
+    Example:
+        >>> kappa_hat(20.0, 20.0)
+        10.5
+    """
     check_kappa(kappa)
     return float(kappa * (1.0 + eta) / (kappa + eta)) if np.isfinite(eta) else float(kappa)
 
@@ -67,6 +98,13 @@ def proximal_eta(kappa: float, distance: float, epsilon: float) -> float:
         kappa: Condition number.
         distance: ``d = |x0 - x*|``.
         epsilon: Allowed ``|x1 - x*|``; must be below ``distance``, else the start is good enough already.
+
+    Raises:
+        InvalidInputError: If ``epsilon`` is not between 0 and ``distance``.
+
+    Example:
+        >>> proximal_eta(kappa=20.0, distance=0.2, epsilon=0.1)
+        20.0
     """
     if not 0.0 < epsilon < distance:
         raise invalid("epsilon", epsilon, f"must lie in (0, {distance:g})", "the start is already good enough")
@@ -92,6 +130,13 @@ def figure_two(kappa: float = 20.0, epsilon: float = 0.1, c: ArrayLike = (2, 5, 
     Returns:
         Lists ``c``, ``eta``, ``kappa_hat``, ``improvement`` (``kappa_hat log10(1/epsilon)``), ``overhead``
         (``kappa_hat log10 c``) and ``total``, and ``baseline`` (``kappa log10(1/epsilon)``).
+
+    Raises:
+        InvalidInputError: If a ``c`` does not exceed 1.
+
+    Example:
+        >>> figure_two(kappa=20.0, c=[2.0])["eta"]
+        [20.0]
     """
     check_epsilon(epsilon)
     ratios = np.asarray(c, dtype=float)
