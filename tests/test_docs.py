@@ -6,13 +6,13 @@ import re
 from pathlib import Path
 from typing import Any
 
+import api_overview
 import pytest
 
 from qalgs.cli.kinds import KINDS
 from qalgs.nest.schedules import SCHEDULES
 from qalgs.nest.strategies import STRATEGIES
 from qalgs.optimizers import base
-from tests import api_overview
 
 ROOT = Path(__file__).resolve().parent.parent
 PAGES = sorted([*ROOT.glob("docs/*.md"), *ROOT.glob("*.md")])

@@ -7,8 +7,7 @@ import subprocess
 import sys
 
 import pytest
-
-from tests import start_up
+import start_up
 
 TYPER = {"annotated_doc", "click", "rich", "shellingham", "typer", "typing_extensions"}
 """Typer and what it may import itself."""
