@@ -73,7 +73,7 @@ def read_out(circuit: QuantumCircuit) -> Readout:
     return Readout(Program(circuit, skip=frozenset({"measure"})), unitary, registers, qubits)
 
 
-_CACHE: CircuitCache[Readout] = CircuitCache(read_out, full=True)
+_CACHE: CircuitCache[Readout] = CircuitCache(read_out)
 
 
 class CompiledSampler(BaseSamplerV2):
@@ -87,6 +87,17 @@ class CompiledSampler(BaseSamplerV2):
         seed: Seed of the shots.
         engine: Where the exact distributions come from: "compiled" (also for "auto"), "aer", or None for what the
             environment variable QALGS_ENGINE says.
+
+    Raises:
+        InvalidInputError: If a number of shots or the engine breaks its rule.
+
+    Example:
+        >>> from qiskit import QuantumCircuit
+        >>> circuit = QuantumCircuit(2)
+        >>> _ = circuit.h(0), circuit.cx(0, 1), circuit.measure_all()
+        >>> counts = CompiledSampler(seed=7).run([circuit]).result()[0].data.meas.get_counts()
+        >>> sorted(counts), sum(counts.values())
+        (['00', '11'], 1024)
     """
 
     def __init__(self, *, default_shots: int = 1024, seed: Seed = None, engine: str | None = None) -> None:

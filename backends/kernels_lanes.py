@@ -22,7 +22,7 @@ _VECTOR = ir.VectorType(ir.DoubleType(), LANES)
 _FLAGS = ("reassoc", "contract", "nsz", "arcp")
 
 
-class _Emit:
+class Emit:
     """Writes vector instructions into one function."""
 
     def __init__(self, context: Any, builder: ir.IRBuilder) -> None:
@@ -30,35 +30,59 @@ class _Emit:
         self.builder = builder
 
     def place(self, kind: Any, array: ir.Value, index: ir.Value) -> ir.Value:
+        """Return a pointer to the vector that starts at ``index``."""
         make: Any = arrayobj.make_array
         data = make(kind)(self.context, self.builder, array).data
         return self.builder.bitcast(self.builder.gep(data, [index]), _VECTOR.as_pointer())
 
     def load(self, kind: Any, array: ir.Value, index: ir.Value) -> ir.Value:
+        """Load a vector."""
         value = self.builder.load(self.place(kind, array, index))
         value.align = 8
         return value
 
     def store(self, value: ir.Value, kind: Any, array: ir.Value, index: ir.Value) -> None:
+        """Store a vector."""
         self.builder.store(value, self.place(kind, array, index)).align = 8
 
     def at(self, offset: int) -> ir.Value:
+        """Return a constant index."""
         return self.context.get_constant(types.intp, offset)
 
     def swapped(self, value: ir.Value, q: int) -> ir.Value:
-        mask = ir.Constant(ir.VectorType(ir.IntType(32), LANES), [k ^ (1 << q) for k in range(LANES)])
-        return self.builder.shuffle_vector(value, value, mask)
+        """Return the vector with the places that differ in bit ``q`` exchanged."""
+        return self.flipped(value, 1 << q)
+
+    def flipped(self, value: ir.Value, x: int) -> ir.Value:
+        """Return the vector with place k taken from place k ^ x."""
+        mask = ir.Constant(ir.VectorType(ir.IntType(32), LANES), [k ^ x for k in range(LANES)])
+        return self.builder.shuffle_vector(value, value, mask) if x else value
+
+    def zero(self) -> ir.Value:
+        """Return the vector of zeros."""
+        return ir.Constant(_VECTOR, [0.0] * LANES)
+
+    def total(self, value: ir.Value) -> ir.Value:
+        """Return the sum of a vector's numbers."""
+        lanes = [self.builder.extract_element(value, ir.Constant(ir.IntType(32), k)) for k in range(LANES)]
+        while len(lanes) > 1:
+            lanes = [self.add(a, b) for a, b in zip(lanes[::2], lanes[1::2], strict=True)]
+        return lanes[0]
 
     def mul(self, a: ir.Value, b: ir.Value) -> ir.Value:
+        """Return a b."""
         return self.builder.fmul(a, b, flags=_FLAGS)
 
     def add(self, a: ir.Value, b: ir.Value) -> ir.Value:
+        """Return a + b."""
         return self.builder.fadd(a, b, flags=_FLAGS)
 
     def sub(self, a: ir.Value, b: ir.Value) -> ir.Value:
+        """Return a - b."""
         return self.builder.fsub(a, b, flags=_FLAGS)
 
     def splat(self, value: ir.Value) -> ir.Value:
+        """Return the vector with ``value`` at every place."""
         one = self.builder.insert_element(
             ir.Constant(_VECTOR, ir.Undefined), value, ir.Constant(ir.IntType(32), 0)
         )
@@ -93,7 +117,7 @@ def _mixer(q: int) -> Callable[..., Any]:
     @intrinsic
     def mix(typing_context, re, im, index, coef):  # type: ignore[no-untyped-def]
         def codegen(context, builder, signature, args):  # type: ignore[no-untyped-def]
-            emit = _Emit(context, builder)
+            emit = Emit(context, builder)
             kind = signature.args[0]
             r, i, k, c = args
             coefs = [emit.load(signature.args[3], c, emit.at(LANES * m)) for m in range(4)]
@@ -111,7 +135,7 @@ def _back_mixer(q: int) -> Callable[..., Any]:
     @intrinsic
     def mix(typing_context, pr, pi, lr, li, index, coef, total):  # type: ignore[no-untyped-def]
         def codegen(context, builder, signature, args):  # type: ignore[no-untyped-def]
-            emit = _Emit(context, builder)
+            emit = Emit(context, builder)
             kind = signature.args[0]
             arrays, k, c, t = args[:4], args[4], args[5], args[6]
             x, y, u, v = (emit.load(kind, a, k) for a in arrays)
@@ -142,7 +166,7 @@ def _pair(typing_context, re, im, index, step, a, b, c, d, e, f, g, h):  # type:
     """Apply ((a + ib, c + id), (e + if, g + ih)) to the vectors at ``index`` and ``index + step``."""
 
     def codegen(context, builder, signature, args):  # type: ignore[no-untyped-def]
-        emit = _Emit(context, builder)
+        emit = Emit(context, builder)
         kind = signature.args[0]
         r, i, first, step = args[:4]
         second = builder.add(first, step)
@@ -159,7 +183,7 @@ def _back_pair(typing_context, pr, pi, lr, li, index, step, total, a, b, c, d, e
     """Add conj(lambda_a) psi_b of the two vectors to the sums in ``total``, then do as ``_pair`` for both."""
 
     def codegen(context, builder, signature, args):  # type: ignore[no-untyped-def]
-        emit = _Emit(context, builder)
+        emit = Emit(context, builder)
         kind = signature.args[0]
         arrays, first, step, total = args[:4], args[4], args[5], args[6]
         places = (first, builder.add(first, step))

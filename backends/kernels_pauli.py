@@ -10,7 +10,9 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
+from qalgs.backends.kernels_lanes import LANES
 from qalgs.backends.kernels_math import FASTMATH, Floats, Integers, parity
+from qalgs.backends.kernels_pauli_lanes import CONSTANT, IMAGINARY, REAL, add_lanes, dot_lanes
 
 # Diagonals are made in blocks of 2**BLOCK entries, which stay in the first-level cache.
 BLOCK = 10
@@ -58,41 +60,84 @@ def add_product(
 ) -> None:
     """Add D(j ^ x) psi(j ^ x) to out(j) for one block that holds both; D is ``scale`` if constant."""
     n = outr.shape[0]
-    run = x & -x if x else n
-    if run < 8:
-        y = np.uint64(x)
-        for k in range(np.uint64(n)):
-            j = k ^ y
-            if kind & 4:
-                outr[k] += scale * sr[j]
-                outi[k] += scale * si[j]
-            if kind & 1:
-                outr[k] += dr[j] * sr[j]
-                outi[k] += dr[j] * si[j]
-            if kind & 2:
-                outr[k] -= di[j] * si[j]
-                outi[k] += di[j] * sr[j]
+    if n >= LANES:
+        add_lanes(kind, x & (LANES - 1), x & -LANES, n // LANES, scale, dr, di, sr, si, outr, outi)
         return
-    for base in range(0, n, run):
-        other = base ^ x
-        a = dr[other : other + run]
-        b = di[other : other + run]
-        c = sr[other : other + run]
-        d = si[other : other + run]
-        p = outr[base : base + run]
-        q = outi[base : base + run]
-        if kind & 4:
-            for k in range(run):
-                p[k] += scale * c[k]
-                q[k] += scale * d[k]
-        if kind & 1:
-            for k in range(run):
-                p[k] += a[k] * c[k]
-                q[k] += a[k] * d[k]
-        if kind & 2:
-            for k in range(run):
-                p[k] -= b[k] * d[k]
-                q[k] += b[k] * c[k]
+    for k in range(n):
+        j = k ^ x
+        if kind == CONSTANT:
+            outr[k] += scale * sr[j]
+            outi[k] += scale * si[j]
+        if kind & REAL:
+            outr[k] += dr[j] * sr[j]
+            outi[k] += dr[j] * si[j]
+        if kind & IMAGINARY:
+            outr[k] -= di[j] * si[j]
+            outi[k] += di[j] * sr[j]
+
+
+@njit(cache=True, fastmath=FASTMATH)
+def dot_product(
+    dr: Floats, di: Floats, sr: Floats, si: Floats, tr: Floats, ti: Floats, x: int, kind: int, inside: bool
+) -> float:
+    """Return Re sum_i conj(psi(i ^ x)) D(i) psi(i) for one block; ``t`` is the block that holds i ^ x.
+
+    D is left out if constant. If the pairs i, i ^ x lie ``inside`` the block, their two terms are equal for
+    Hermitian H: half are summed.
+    """
+    n = sr.shape[0]
+    if n >= LANES:
+        high = x & -LANES
+        count = n // LANES
+        if not inside or high == 0:
+            return dot_lanes(kind, x & (LANES - 1), high, 0, count, dr, di, sr, si, tr, ti)
+        half = highest(high)
+        return 2.0 * dot_lanes(kind, x & (LANES - 1), high, half, count // 2, dr, di, sr, si, tr, ti)
+    total = 0.0
+    for k in range(n):
+        j = k ^ x
+        if kind == CONSTANT:
+            total += sr[k] * tr[j] + si[k] * ti[j]
+        if kind & REAL:
+            total += dr[k] * (sr[k] * tr[j] + si[k] * ti[j])
+        if kind & IMAGINARY:
+            total += di[k] * (sr[k] * ti[j] - si[k] * tr[j])
+    return total
+
+
+@njit(cache=True)
+def highest(x: int) -> int:
+    """Return the highest set bit of a positive number."""
+    top = 1
+    while 2 * top <= x:
+        top *= 2
+    return top
+
+
+@njit(cache=True)
+def diagonals(
+    g: int,
+    start: int,
+    bits: int,
+    ptr: Integers,
+    zs: Integers,
+    cr: Floats,
+    ci: Floats,
+    kind: int,
+    table: Floats,
+    buffer: Floats,
+) -> tuple[Floats, Floats]:
+    """Return real and imaginary part of D_x of group ``g`` for the 2**bits indices from ``start`` on."""
+    size = 1 << bits
+    if table.shape[0]:
+        return table[g, 0, start : start + size], table[g, 1, start : start + size]
+    dr = buffer[:size]
+    di = buffer[size : 2 * size]
+    if kind & REAL:
+        diagonal_block(ptr[g], ptr[g + 1], zs, cr, start, bits, dr)
+    if kind & IMAGINARY:
+        diagonal_block(ptr[g], ptr[g + 1], zs, ci, start, bits, di)
+    return dr, di
 
 
 @njit(cache=True, fastmath=FASTMATH)
@@ -122,80 +167,16 @@ def apply_sum(
         outi[k] = 0.0
     bits = min(n, BLOCK)
     block = 1 << bits
-    for g in range(xs.shape[0]):
-        x = xs[g]
-        kind = kinds[g]
-        dr = buffer[:block]
-        di = buffer[block : 2 * block]
-        for high in range(0, size, block):
-            src = high ^ (x & ~(block - 1))
-            if table.shape[0]:
-                dr = table[g, 0, src : src + block]
-                di = table[g, 1, src : src + block]
-            else:
-                if kind & 1:
-                    diagonal_block(ptr[g], ptr[g + 1], zs, cr, src, bits, dr)
-                if kind & 2:
-                    diagonal_block(ptr[g], ptr[g + 1], zs, ci, src, bits, di)
-            add_product(
-                dr,
-                di,
-                cr[ptr[g]],
-                re[src : src + block],
-                im[src : src + block],
-                x & (block - 1),
-                kind,
-                outr[high : high + block],
-                outi[high : high + block],
-            )
-
-
-@njit(cache=True, fastmath=FASTMATH)
-def dot_product(
-    dr: Floats, di: Floats, sr: Floats, si: Floats, tr: Floats, ti: Floats, x: int, kind: int, inside: bool
-) -> float:
-    """Return Re sum_i conj(psi(i ^ x)) D(i) psi(i) for one block; ``t`` is the block that holds i ^ x.
-
-    If the pairs i, i ^ x lie ``inside`` the block, their two terms are equal for Hermitian H: half are summed.
-    """
-    n = sr.shape[0]
-    run = x & -x if x else n
-    top = n
-    if inside and x >= 8:
-        top = 8
-        while 2 * top <= x:
-            top *= 2
-    total = 0.0
-    y = np.uint64(x)
-    for first in range(0, n, 2 * top):
-        if run < 8:
-            for k in range(np.uint64(first), np.uint64(min(first + top, n))):
-                j = k ^ y
-                if kind & 4:
-                    total += sr[k] * tr[j] + si[k] * ti[j]
-                if kind & 1:
-                    total += dr[k] * (sr[k] * tr[j] + si[k] * ti[j])
-                if kind & 2:
-                    total += di[k] * (sr[k] * ti[j] - si[k] * tr[j])
-            continue
-        for base in range(first, min(first + top, n), run):
-            other = base ^ x
-            a = dr[base : base + run]
-            b = di[base : base + run]
-            c = sr[base : base + run]
-            d = si[base : base + run]
-            p = tr[other : other + run]
-            q = ti[other : other + run]
-            if kind & 4:
-                for k in range(run):
-                    total += c[k] * p[k] + d[k] * q[k]
-            if kind & 1:
-                for k in range(run):
-                    total += a[k] * (c[k] * p[k] + d[k] * q[k])
-            if kind & 2:
-                for k in range(run):
-                    total += b[k] * (c[k] * q[k] - d[k] * p[k])
-    return 2.0 * total if top < n else total
+    for high in range(0, size, block):
+        pr = outr[high : high + block]
+        pi = outi[high : high + block]
+        for g in range(xs.shape[0]):
+            x = xs[g]
+            src = high ^ (x & -block)
+            dr, di = diagonals(g, src, bits, ptr, zs, cr, ci, kinds[g], table, buffer)
+            sr = re[src : src + block]
+            si = im[src : src + block]
+            add_product(dr, di, cr[ptr[g]], sr, si, x & (block - 1), kinds[g], pr, pi)
 
 
 @njit(cache=True, fastmath=FASTMATH)
@@ -212,7 +193,7 @@ def expect_sum(
     im: Floats,
     buffer: Floats,
 ) -> float:
-    """Return <psi|H|psi> for Hermitian H."""
+    """Return <psi|H|psi> for Hermitian H; ``kinds`` as in :func:`apply_sum`."""
     size = re.shape[0]
     bits = min(n, BLOCK)
     block = 1 << bits
@@ -220,32 +201,26 @@ def expect_sum(
     for g in range(xs.shape[0]):
         x = xs[g]
         kind = kinds[g]
-        low = x & (block - 1)
-        dr = buffer[:block]
-        di = buffer[block : 2 * block]
-        half = block  # the highest bit of x, if it is above the block: then every other run of blocks suffices
-        while 2 * half <= x:
-            half *= 2
-        above = x >= block
         part = 0.0
-        for high in range(0, size, block):
-            if above and high & half:
-                continue
-            dst = high ^ (x & ~(block - 1))
-            if table.shape[0]:
-                dr = table[g, 0, high : high + block]
-                di = table[g, 1, high : high + block]
-            else:
-                if kind & 1:
-                    diagonal_block(ptr[g], ptr[g + 1], zs, cr, high, bits, dr)
-                if kind & 2:
-                    diagonal_block(ptr[g], ptr[g + 1], zs, ci, high, bits, di)
-            sr = re[high : high + block]
-            si = im[high : high + block]
-            part += dot_product(dr, di, sr, si, re[dst : dst + block], im[dst : dst + block], low, kind, not above)
-        if kind & 4:
-            part *= cr[ptr[g]]
-        total += 2.0 * part if above else part
+        if size == block or table.shape[0] or kind == CONSTANT:  # nothing to be made block by block
+            dr, di = diagonals(g, 0, n, ptr, zs, cr, ci, kind, table, buffer)
+            part = dot_product(dr, di, re, im, re, im, x, kind, True)
+        else:
+            above = x >= block  # then every other run of blocks suffices
+            half = highest(x) if above else 0
+            for high in range(0, size, block):
+                if high & half:
+                    continue
+                dst = high ^ (x & -block)
+                dr, di = diagonals(g, high, bits, ptr, zs, cr, ci, kind, table, buffer)
+                sr = re[high : high + block]
+                si = im[high : high + block]
+                tr = re[dst : dst + block]
+                ti = im[dst : dst + block]
+                part += dot_product(dr, di, sr, si, tr, ti, x & (block - 1), kind, not above)
+            if above:
+                part *= 2.0
+        total += part * cr[ptr[g]] if kind == CONSTANT else part
     return total
 
 

@@ -7,6 +7,7 @@ with few arguments costs less than the arithmetic of a small circuit, one with t
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -151,6 +152,60 @@ def project(
     return energy
 
 
+@njit(cache=True)
+def program_tables(ints: Integers, floats: Floats) -> tuple[Any, ...]:
+    """Cut a packed program (see :func:`pack`) into its tables."""
+    n_ops, n_fac, n_mats, n_terms, n_q, n_data = ints[1:7]
+    n_slots, n_lines, n_tapes, n_phase = ints[8:12]
+    i = HEADER + 8 * n_ops
+    ops = ints[HEADER:i].reshape(n_ops, 8)
+    fac = ints[i : i + 2 * n_fac].reshape(n_fac, 2)
+    i += 2 * n_fac
+    term_i = ints[i : i + 2 * n_terms].reshape(n_terms, 2)
+    i += 2 * n_terms
+    qlist = ints[i : i + n_q]
+    i += n_q
+    rows = ints[i : i + n_lines]
+    cols = ints[i + n_lines : i + 2 * n_lines]
+    i += 2 * n_lines
+    tape_slots = ints[i : i + n_tapes]
+    phase_slots = ints[i + n_tapes : i + n_tapes + n_phase]
+    i = 8 * n_mats
+    mats = floats[:i].reshape(n_mats, 8)
+    term_f = floats[i : i + n_terms]
+    i += n_terms
+    data = floats[i : i + n_data]
+    i += n_data
+    base = floats[i : i + n_slots]
+    i += n_slots
+    coef = floats[i : i + n_lines]
+    phase_coef = floats[i + n_lines : i + n_lines + n_phase]
+    gates = ops, fac, mats, term_i, term_f, qlist, data
+    return gates, (base, rows, cols, coef), tape_slots, phase_slots, phase_coef
+
+
+@njit(cache=True)
+def observable_tables(n: int, o_ints: Integers, o_floats: Floats) -> tuple[Any, ...]:
+    """Cut a packed observable into its tables."""
+    n_groups, n_paulis, tabled = o_ints[:3]
+    xs = o_ints[3 : 3 + n_groups]
+    kinds = o_ints[3 + n_groups : 3 + 2 * n_groups]
+    ptr = o_ints[3 + 2 * n_groups : 4 + 3 * n_groups]
+    zs = o_ints[4 + 3 * n_groups : 4 + 3 * n_groups + n_paulis]
+    cr = o_floats[:n_paulis]
+    ci = o_floats[n_paulis : 2 * n_paulis]
+    table = o_floats[2 * n_paulis :].reshape(n_groups * tabled, 2, (1 << n) if tabled else 1)
+    return xs, ptr, zs, cr, ci, kinds, table
+
+
+@njit(cache=True)
+def vectors(count: int, size: int) -> Floats:
+    """Return uninitialised arrays, shape (count, size), aligned to the machine's longest vectors (64 bytes)."""
+    raw = np.empty(count * size + 8)
+    skip = (-raw.ctypes.data & 63) // 8
+    return raw[skip : skip + count * size].reshape(count, size)
+
+
 @njit(cache=True, nogil=True)
 def run(
     mode: int,
@@ -177,46 +232,19 @@ def run(
         o_ints, o_floats: The observable.
         keep: 1 for basis states to keep, 0 for those projected out, (N,); empty to keep all.
     """
-    n, n_ops, n_fac, n_mats, n_terms, n_q, n_data, width, n_slots, n_lines, n_tapes, n_phase, n_start = ints[:13]
-    i = HEADER + 8 * n_ops
-    ops = ints[HEADER:i].reshape(n_ops, 8)
-    fac = ints[i : i + 2 * n_fac].reshape(n_fac, 2)
-    i += 2 * n_fac
-    term_i = ints[i : i + 2 * n_terms].reshape(n_terms, 2)
-    i += 2 * n_terms
-    qlist = ints[i : i + n_q]
-    i += n_q
-    rows = ints[i : i + n_lines]
-    cols = ints[i + n_lines : i + 2 * n_lines]
-    i += 2 * n_lines
-    tape_slots = ints[i : i + n_tapes]
-    phase_slots = ints[i + n_tapes : i + n_tapes + n_phase]
-    i = 8 * n_mats
-    mats = floats[:i].reshape(n_mats, 8)
-    term_f = floats[i : i + n_terms]
-    i += n_terms
-    data = floats[i : i + n_data]
-    i += n_data
-    base = floats[i : i + n_slots]
-    i += n_slots
-    coef = floats[i : i + n_lines]
-    phase_coef = floats[i + n_lines : i + n_lines + n_phase]
-
-    n_groups, n_paulis, tabled = o_ints[:3]
-    xs = o_ints[3 : 3 + n_groups]
-    kinds = o_ints[3 + n_groups : 3 + 2 * n_groups]
-    ptr = o_ints[3 + 2 * n_groups : 4 + 3 * n_groups]
-    zs = o_ints[4 + 3 * n_groups : 4 + 3 * n_groups + n_paulis]
-    cr = o_floats[:n_paulis]
-    ci = o_floats[n_paulis : 2 * n_paulis]
-    table = o_floats[2 * n_paulis :].reshape(n_groups * tabled, 2, (1 << n) if tabled else 1)
-
-    scratch = np.empty((6, 1 << n))
+    n = ints[0]
+    gates, lines, tape_slots, phase_slots, phase_coef = program_tables(ints, floats)
+    ops, fac, mats, term_i, term_f, qlist, data = gates
+    base, rows, cols, coef = lines
+    xs, ptr, zs, cr, ci, kinds, table = observable_tables(n, o_ints, o_floats)
+    n_start = ints[12]
+    width = ints[7]
+    scratch = vectors(6, 1 << n)
     pr, pi, lr, li, tr, ti = scratch[0], scratch[1], scratch[2], scratch[3], scratch[4], scratch[5]
     work = np.empty(width + 4 * n + 128)
     sums = np.empty(n * (n + 1) + 8)
     buffer = np.empty(2 << min(n, BLOCK))
-    slots = np.empty(n_slots)
+    slots = np.empty(base.shape[0])
     for b in range(values.shape[0]):
         fill_slots(base, rows, cols, coef, tape_slots, values[b], extra[b], slots)
         pr, pi, tr, ti = forward(
@@ -228,7 +256,7 @@ def run(
         if mode == PULLBACK:
             read_bra(global_phase(phase_slots, phase_coef, slots), states[b], lr, li)
             re, im = overlap(lr, li, pr, pi)
-            for k in range(n_phase):
+            for k in range(phase_slots.shape[0]):
                 slot_grads[b, 2 * phase_slots[k]] -= phase_coef[k] * im
                 slot_grads[b, 2 * phase_slots[k] + 1] += phase_coef[k] * re
         elif keep.shape[0]:
@@ -242,26 +270,8 @@ def run(
             continue
         out = slot_grads[b]
         backward(
-            n,
-            ops,
-            n_start,
-            fac,
-            mats,
-            term_i,
-            term_f,
-            qlist,
-            data,
-            slots,
-            pr,
-            pi,
-            lr,
-            li,
-            out,
-            work,
-            sums,
-            tr,
-            ti,
+            n, ops, n_start, fac, mats, term_i, term_f, qlist, data, slots, pr, pi, lr, li, out, work, sums, tr, ti
         )
         if mode == GRADIENTS:
-            for k in range(n_lines):
+            for k in range(rows.shape[0]):
                 grads[b, cols[k]] += 2.0 * coef[k] * out[2 * rows[k]]
