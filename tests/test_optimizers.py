@@ -5,9 +5,11 @@ import json
 import math
 import threading
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import pytest
+import scipy
 from numpy.typing import NDArray
 from scipy import optimize
 
@@ -16,7 +18,15 @@ from qalgs.optimizers import COBYLA, LBFGS, SPSA, Adam, NelderMead, Optimizer, O
 from qalgs.results import Status
 
 Array = NDArray[np.float64]
-ALL = [COBYLA(rhobeg=0.7), NelderMead(), LBFGS(), SPSA(), SPSA(learning_rate=0.3), Adam()]
+ALL = [
+    COBYLA(rhobeg=0.7),
+    COBYLA(rhobeg=0.7, engine="scipy"),
+    NelderMead(),
+    LBFGS(),
+    SPSA(),
+    SPSA(learning_rate=0.3),
+    Adam(),
+]
 
 
 def landscape(points: Array) -> Array:
@@ -46,7 +56,7 @@ def workers() -> list[threading.Thread]:
 @pytest.mark.parametrize(
     ("optimizer", "method", "options"),
     [
-        (COBYLA(rhobeg=0.5, tol=1e-3), "COBYLA", {"rhobeg": 0.5, "tol": 1e-3, "maxiter": 60}),
+        (COBYLA(rhobeg=0.5, tol=1e-3, engine="scipy"), "COBYLA", {"rhobeg": 0.5, "tol": 1e-3, "maxiter": 60}),
         (
             NelderMead(step=0.3),
             "Nelder-Mead",
@@ -76,6 +86,122 @@ def test_the_face_is_scipy_evaluation_by_evaluation(
     assert len(calls) >= 8
     assert np.array_equal(ours, np.array(calls)[: len(ours)])
     assert len(ours) == min(60, len(calls))
+
+
+# SciPy has PRIMA's COBYLA from 1.16 on, and Powell's before.
+PRIMA = tuple(int(part) for part in scipy.__version__.split(".")[:2]) >= (1, 16)
+EDGES: dict[str, tuple[Callable[[Array], float], Array]] = {
+    "linear": (lambda x: float(x @ np.arange(1.0, 4.0)), np.zeros(3)),
+    "flat": (lambda x: 0.0, np.ones(4)),
+    "one parameter": (lambda x: float(np.cos(x[0]) + 0.3 * x[0]), np.array([0.4])),
+    "needless parameters": (lambda x: float(np.cos(x[1])), np.zeros(4)),
+    "steps": (lambda x: float(np.round(4 * np.sum(x**2))), np.full(3, 0.77)),
+    "huge slopes": (lambda x: float(1e13 * np.abs(x).sum()), np.full(3, 0.5)),
+    "minute slopes": (lambda x: float(1e-30 * np.sum(x**2)), np.full(3, 0.5)),
+    "narrow valley": (lambda x: float(np.sum(1e4 ** np.arange(6) * x**2)), np.ones(6)),
+    "valley": (lambda x: float(np.sum(100 * (x[1:] - x[:-1] ** 2) ** 2 + (1 - x[:-1]) ** 2)), np.zeros(5)),
+}
+
+
+def follow_scipy(cost: Callable[[Array], float], x0: Array, *, rhobeg: float, tol: float, budget: int) -> None:
+    """Compare all points and the end of a run with SciPy's, or with an old SciPy the minimum."""
+    seen: list[Array] = []
+
+    def record(x: Array) -> float:
+        seen.append(x.copy())
+        return cost(x)
+
+    solve: Callable[..., Any] = optimize.minimize
+    theirs = solve(record, x0, method="COBYLA", options={"rhobeg": rhobeg, "tol": tol, "maxiter": budget})
+    run = COBYLA(rhobeg=rhobeg, tol=tol).start(x0, budget=budget)
+    ours = []
+    while not run.done:
+        ours.append(run.ask()[0])
+        run.tell(ours[-1], cost(ours[-1]))
+    if PRIMA:
+        assert len(ours) == len(seen)
+        assert np.allclose(ours, seen, rtol=1e-10, atol=1e-10)
+        ended = {0: Status.CONVERGED, 3: Status.BUDGET}.get(theirs.status, Status.STALLED)
+        assert run.status is ended or (len(ours) == budget and run.status is Status.BUDGET)
+    else:
+        assert run.best_value <= theirs.fun + 0.1 * abs(cost(x0) - theirs.fun) + 1e-9
+
+
+@pytest.mark.parametrize("d", [1, 2, 3, 5, 8, 16, 33])
+def test_compiled_steps_are_scipys_steps(d: int, rng: np.random.Generator) -> None:
+    for rhobeg, tol in ((1.0, 1e-4), (0.3, 1e-2), (0.1, 1e-9)):
+        mix, weights, phases = rng.normal(size=(6, d)), rng.normal(size=6), rng.uniform(0, 6, 6)
+
+        def cost(x: Array, parts: tuple[Array, ...] = (mix, weights, phases)) -> float:
+            return float(parts[1] @ np.cos(parts[0] @ x + parts[2]) + 0.2 * np.cos(x).sum())
+
+        follow_scipy(cost, rng.uniform(-np.pi, np.pi, d), rhobeg=rhobeg, tol=tol, budget=200)
+
+
+@pytest.mark.parametrize("d", [4, 16])
+def test_compiled_steps_are_scipys_steps_under_noise(d: int, rng: np.random.Generator) -> None:
+    for rhobeg in (1.0, 0.1):
+        cost: Callable[[Array], float] = lambda x: float(np.cos(x).sum() + 0.3 * np.sin(1e5 * x.sum()))  # noqa: E731
+        follow_scipy(cost, rng.normal(size=d), rhobeg=rhobeg, tol=1e-3, budget=200)
+
+
+@pytest.mark.parametrize("name", EDGES)
+def test_compiled_steps_are_scipys_steps_on_degenerate_functions(name: str) -> None:
+    cost, x0 = EDGES[name]
+    follow_scipy(cost, x0, rhobeg=0.5, tol=1e-6, budget=250)
+
+
+def test_a_last_radius_as_large_as_the_first_or_zero_is_taken_as_scipy_takes_it() -> None:
+    for rhobeg, tol in ((0.5, 0.5), (0.5, 0.5 - 1e-15), (0.01, 1e-2)):
+        follow_scipy(lambda x: float(np.sum(x**2)), np.ones(3), rhobeg=rhobeg, tol=tol, budget=100)
+    assert minimize(COBYLA(tol=0.0), landscape, np.ones(2)).status is Status.CONVERGED
+    assert minimize(COBYLA(rhobeg=0.1, tol=5.0), landscape, np.ones(2)).status is Status.CONVERGED
+
+
+def test_lost_digits_of_the_inverse_are_restored_or_the_run_stalls() -> None:
+    whole, hurt = (COBYLA(tol=1e-8).start(np.ones(4), budget=120) for _ in range(2))
+    advance(whole)
+    advance(hurt, 30)
+    hurt._inverse[:] *= 1.5  # type: ignore[attr-defined]
+    advance(hurt)
+    assert hurt.best_value == pytest.approx(whole.best_value, abs=1e-3)
+    lost = COBYLA(tol=1e-8).start(np.ones(4), budget=120)
+    advance(lost, 30)
+    lost._edges[1] = lost._edges[0]  # type: ignore[attr-defined]
+    lost._inverse[:] = 0.0  # type: ignore[attr-defined]
+    advance(lost)
+    assert lost.status is Status.STALLED
+
+
+@pytest.mark.parametrize("slope", [1e-12, 1.0])
+def test_a_descent_without_end_stays_finite(slope: float) -> None:
+    found = minimize(COBYLA(), lambda x: -slope * x.sum(axis=1), np.zeros(2), budget=1500)
+    assert found.status is Status.BUDGET
+    assert np.isfinite(found.x).all()
+    assert found.value < -1e6 * slope
+
+
+def test_an_engine_is_described_only_if_it_was_chosen() -> None:
+    assert COBYLA(rhobeg=0.5).to_dict() == {"kind": "COBYLA", "rhobeg": 0.5, "tol": 1e-4}
+    chosen = COBYLA(engine="scipy")
+    assert chosen.to_dict()["engine"] == "scipy"
+    assert Optimizer.from_dict(chosen.to_dict()) == chosen
+    assert chosen.at_cycle(0, 3).engine == "scipy"  # type: ignore[attr-defined, unused-ignore]
+
+
+def test_a_state_recorded_with_scipys_steps_is_continued_by_the_compiled_ones(rng: np.random.Generator) -> None:
+    x0 = rng.normal(size=5)
+    old = COBYLA(engine="scipy").start(x0, budget=60)
+    head = advance(old, 25)
+    state = old.state()
+    old.close()
+    del state["optimizer"]["engine"]
+    if PRIMA:
+        tail = advance(OptimizerRun.from_state(state))
+        assert np.array_equal(np.vstack([*head, *tail]), np.vstack(advance(COBYLA().start(x0, budget=60))))
+    else:
+        with pytest.raises(QalgsError, match="replay proposes other points"):
+            OptimizerRun.from_state(state)
 
 
 @pytest.mark.parametrize("optimizer", ALL, ids=lambda o: type(o).__name__)
@@ -127,7 +253,7 @@ def test_converged_runs_say_so(rng: np.random.Generator) -> None:
 
 def test_threads_end_with_their_run() -> None:
     before = len(workers())
-    runs = [COBYLA().start(np.zeros(3)) for _ in range(4)]
+    runs = [COBYLA(engine="scipy").start(np.zeros(3)) for _ in range(4)]
     for run in runs:
         run.ask()
     assert len(workers()) == before + 4
@@ -204,7 +330,8 @@ def test_the_first_trial_step_of_lbfgs_has_the_given_length(rng: np.random.Gener
         (lambda: COBYLA().start([0.0], budget=0), "budget must be at least 1, got 0"),
         (lambda: COBYLA().at_cycle(3, 3), "cycle must be between 0 and 2, got 3"),
         (lambda: Optimizer.from_dict({"kind": "Powell"}), "optimizer must be one of Adam, COBYLA"),
-        (lambda: Optimizer.from_dict({"kind": "COBYLA", "rho": 1}), "COBYLA option must be one of rhobeg, tol"),
+        (lambda: Optimizer.from_dict({"kind": "COBYLA", "rho": 1}), "COBYLA option must be one of engine, rhobeg"),
+        (lambda: COBYLA(engine="fortran"), 'COBYLA.engine must be "compiled" or "scipy", got \'fortran\''),  # type: ignore[arg-type]
         (lambda: COBYLA(rhobeg=lambda c, n: 1.0).to_dict(), "call at_cycle"),
     ],
 )
@@ -229,7 +356,7 @@ def test_errors_of_the_library_reach_the_caller(monkeypatch: pytest.MonkeyPatch)
 
     monkeypatch.setattr(optimize, "minimize", broken)
     with pytest.raises(RuntimeError, match="broken"):
-        COBYLA().start(np.zeros(2)).ask()
+        COBYLA(engine="scipy").start(np.zeros(2)).ask()
 
 
 def test_spsa_draws_from_its_seed_alone(rng: np.random.Generator) -> None:

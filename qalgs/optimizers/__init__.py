@@ -1,4 +1,4 @@
-"""Ask/tell optimisers: SciPy's own minimisers, SPSA and Adam behind one face that can be stopped and resumed.
+"""Ask/tell optimisers: COBYLA, SciPy's minimisers, SPSA and Adam behind one face that can be stopped and resumed.
 
 An :class:`Optimizer` is an immutable configuration; :meth:`Optimizer.start` opens an :class:`OptimizerRun`, which
 proposes points (``ask``) and takes their values (``tell``). Whoever evaluates the points may therefore interleave
@@ -13,8 +13,9 @@ many runs in one submission. ``state()`` is JSON; ``OptimizerRun.from_state`` co
 """
 
 from qalgs.optimizers.base import Optimizer, OptimizerRun, Step, resolve_step
+from qalgs.optimizers.cobyla import COBYLA
 from qalgs.optimizers.loop import Minimum, minimize
-from qalgs.optimizers.scipy_methods import COBYLA, LBFGS, NelderMead
+from qalgs.optimizers.scipy_methods import LBFGS, NelderMead
 from qalgs.optimizers.stochastic import SPSA, Adam
 
 __all__ = [

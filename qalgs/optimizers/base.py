@@ -60,6 +60,7 @@ class Optimizer(ABC):
 
     needs_gradient: ClassVar[bool] = False
     scheduled: ClassVar[tuple[str, ...]] = ()
+    choices: ClassVar[Mapping[str, tuple[str, ...]]] = {}
 
     def __init_subclass__(cls, **kwargs: object) -> None:
         super().__init_subclass__(**kwargs)
@@ -68,6 +69,11 @@ class Optimizer(ABC):
     def __post_init__(self) -> None:
         for f in dataclasses.fields(self):
             value = getattr(self, f.name)
+            if f.name in self.choices:
+                if value not in self.choices[f.name]:
+                    rule = "must be " + " or ".join(f'"{c}"' for c in self.choices[f.name])
+                    raise invalid(f"{type(self).__name__}.{f.name}", value, rule)
+                continue
             if f.name in self.scheduled and isinstance(value, list):
                 object.__setattr__(self, f.name, value := tuple(value))
             if f.name in self.scheduled and callable(value):
@@ -108,8 +114,15 @@ class Optimizer(ABC):
         return self.at_cycle(0, 1)._open(point, root_seed(seed), budget)
 
     def to_dict(self) -> dict[str, Any]:
-        """Return kind and options; step sizes that are functions must be resolved by :meth:`at_cycle` first."""
-        options = {f.name: getattr(self, f.name) for f in dataclasses.fields(self)}
+        """Return kind and options; step sizes that are functions must be resolved by :meth:`at_cycle` first.
+
+        An engine is named only if it is not the default one, so descriptions made before there was a choice hold.
+        """
+        named = [f.name for f in dataclasses.fields(self)]
+        named = [
+            name for name in named if name not in self.choices or getattr(self, name) != getattr(type(self), name)
+        ]
+        options = {name: getattr(self, name) for name in named}
         functions = [name for name, value in options.items() if callable(value)]
         if functions:
             raise invalid(functions[0], options[functions[0]], "must be a number here", "call at_cycle() first")
@@ -180,17 +193,23 @@ class OptimizerRun(ABC):
         Raises:
             InvalidInputError: If the points are not those asked for, or a value or gradient is not finite.
         """
-        asked, given = self.ask(), np.atleast_2d(np.asarray(points, dtype=np.float64))
-        if asked.shape != given.shape or not np.array_equal(asked, given):
+        asked = np.empty((0, self.x0.size)) if self.done else self._next()
+        given = np.asarray(points, dtype=np.float64)
+        if given.ndim < 2:
+            given = given.reshape(1, -1)
+        if asked.shape != given.shape or not (asked == given).all():
             raise invalid("points", given, "must be the points that ask() returned", "tell() what was asked")
-        f = np.atleast_1d(np.asarray(values, dtype=np.float64))
+        f = np.asarray(values, dtype=np.float64)
+        if f.ndim == 0:
+            f = f.reshape(1)
         if f.shape != (len(asked),):
             raise invalid("values", f.shape, f"must have shape {(len(asked),)}")
-        for i, value in enumerate(f):
+        listed: list[float] = f.tolist()
+        for i, value in enumerate(listed):
             if not math.isfinite(value):
                 raise invalid(
                     "values",
-                    float(value),
+                    value,
                     f"must be finite (evaluation {self.evaluations + i})",
                     "check the cost function at " + np.array2string(asked[i], precision=4, threshold=8),
                 )
@@ -201,12 +220,14 @@ class OptimizerRun(ABC):
             g = np.atleast_2d(np.asarray(gradients, dtype=np.float64))
             if g.shape != asked.shape or not np.all(np.isfinite(g)):
                 raise invalid("gradients", g, f"must be finite and of shape {asked.shape}")
-        self._batches.append((f.tolist(), None if g is None else g.tolist()))
+        self._batches.append((listed, None if g is None else g.tolist()))
         self._hash.update(asked.tobytes())
-        self.evaluations += len(f)
-        lowest = int(np.argmin(f))
-        if f[lowest] < self.best_value:
-            self.best_x, self.best_value = asked[lowest].copy(), float(f[lowest])
+        self.evaluations += len(listed)
+        if not listed:
+            return
+        lowest = min(listed)
+        if lowest < self.best_value:
+            self.best_x, self.best_value = asked[listed.index(lowest)].copy(), lowest
         self._take(asked, f, g)
         if self._status is None and self.budget is not None and self.evaluations >= self.budget:
             self._status = Status.BUDGET

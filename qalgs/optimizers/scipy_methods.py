@@ -1,4 +1,4 @@
-"""SciPy's own COBYLA, Nelder-Mead and L-BFGS-B, halted at each evaluation so that they can be asked and told."""
+"""SciPy's own minimisers, halted at each evaluation so that they can be asked and told."""
 
 from __future__ import annotations
 
@@ -44,9 +44,9 @@ def _serve(
 class _SciPyRun(OptimizerRun):
     """SciPy's loop in a thread of its own, halted at each evaluation; the thread ends with the run."""
 
-    optimizer: _SciPyOptimizer
+    optimizer: SciPyOptimizer
 
-    def __init__(self, optimizer: _SciPyOptimizer, x0: Array, seed: int, budget: int | None) -> None:
+    def __init__(self, optimizer: SciPyOptimizer, x0: Array, seed: int, budget: int | None) -> None:
         super().__init__(optimizer, x0, seed, budget)
         self._answers: queue.SimpleQueue[Any] = queue.SimpleQueue()
         self._questions: queue.SimpleQueue[Any] = queue.SimpleQueue()
@@ -104,7 +104,9 @@ def _dismiss(answers: queue.SimpleQueue[Any], thread: threading.Thread) -> None:
 
 
 @dataclass(frozen=True, kw_only=True)
-class _SciPyOptimizer(Optimizer):
+class SciPyOptimizer(Optimizer):
+    """A minimiser of ``scipy.optimize.minimize``."""
+
     def _open(self, x0: Array, seed: int, budget: int | None) -> OptimizerRun:
         return _SciPyRun(self, x0, seed, budget)
 
@@ -130,34 +132,7 @@ class _SciPyOptimizer(Optimizer):
 
 
 @dataclass(frozen=True, kw_only=True)
-class COBYLA(_SciPyOptimizer):
-    """Linear approximations in a shrinking trust region (Powell 1994), SciPy's own implementation.
-
-    Attributes:
-        rhobeg: First trust radius, in the units of the parameters; may be scheduled over cycles.
-        tol: Last trust radius.
-
-    Raises:
-        InvalidInputError: If an option is negative or not finite.
-
-    Example:
-        >>> COBYLA(rhobeg=(1.0, 0.5)).at_cycle(2, 3)
-        COBYLA(rhobeg=0.5, tol=0.0001)
-    """
-
-    scheduled: ClassVar[tuple[str, ...]] = ("rhobeg",)
-    rhobeg: Step = 1.0
-    tol: float = 1e-4
-
-    def _method(self, x0: Array, limit: int) -> tuple[str, Array, bool | None, dict[str, Any]]:
-        # PRIMA raises a smaller maxfun to d + 2 with a warning; the budget is enforced by the run anyway.
-        first = number(self.rhobeg)
-        options = {"rhobeg": first, "tol": min(self.tol, first), "maxiter": max(limit, x0.size + 2)}
-        return "COBYLA", x0, None, options
-
-
-@dataclass(frozen=True, kw_only=True)
-class NelderMead(_SciPyOptimizer):
+class NelderMead(SciPyOptimizer):
     """The downhill simplex (Nelder and Mead 1965), SciPy's own implementation.
 
     Attributes:
@@ -189,7 +164,7 @@ class NelderMead(_SciPyOptimizer):
 
 
 @dataclass(frozen=True, kw_only=True)
-class LBFGS(_SciPyOptimizer):
+class LBFGS(SciPyOptimizer):
     """Limited-memory BFGS (Byrd et al. 1995), SciPy's own L-BFGS-B; for gradients without shot noise.
 
     The method takes its step sizes from curvature but for its first trial step, which has length 1. ``step`` = s

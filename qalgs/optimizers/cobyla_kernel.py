@@ -1,0 +1,394 @@
+"""COBYLA without constraints, compiled: the interpolation simplex and what follows from one more value.
+
+The method of Powell (1994) as revised in PRIMA (Zhang 2023, doi:10.5281/zenodo.8052654), which SciPy >= 1.16
+translates to Python: a trust radius delta above the resolution rho, and a vertex to drop that weighs distance
+against poisedness. Without constraints the linear program of a step has the solution -delta * g / |g|. Sums are
+taken in SciPy's order, products by the same BLAS calls, so that rounding agrees too: rounding decides ties, and
+ties are common (a vertex lies exactly at the radius).
+
+The state is kept in arrays so that :func:`advance` can be left for an evaluation and entered again:
+
+- ``edges`` (d, d): row j is vertex j minus the pole, the pole being the best vertex; ``inverse`` (d, d) is the
+  inverse of ``edges.T``; ``pole`` (d,); ``values`` (d + 1,): those of the vertices, the pole's last;
+- ``step`` (d,): the displacement under trial; ``point`` (d,): the point to evaluate;
+- ``real`` and ``whole``: scalars, in the order of the constants below.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from numba import njit
+
+# real
+RHO, DELTA, LENGTH, PREDICTED, RATIO, VALUE, FIRST, LAST = range(REALS := 8)
+# whole
+PHASE, DROP, ADEQUATE, SHORT, BAD, TOLD, MOST, ROUNDS = range(WHOLES := 8)
+# phases
+START, SEARCH, TRIED, TRIED_REPLACED, TRIED_DONE, DECIDE, MEASURED, MEASURED_REPLACED, MEASURED_DONE, ENDING = (
+    range(10)
+)
+# what advance() returns
+ASK, INVERT, CONVERGED, FULL, STALLED = range(5)
+
+EPS = float(np.finfo(np.float64).eps)
+TINY, HUGE = math.sqrt(float(np.finfo(np.float64).tiny)), math.sqrt(float(np.finfo(np.float64).max) / 2.1)
+ETA1, ETA2, SHRINK, GROW, SNAP = 0.1, 0.7, 0.5, 2.0, 1.5
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _rotation(x, y):  # type: ignore[no-untyped-def]
+    """Return (c, s) = (x, y) / |(x, y)| for y != 0 without over- or underflow."""
+    if abs(y) <= EPS * abs(x):
+        return np.sign(x), 0.0
+    if abs(x) <= EPS * abs(y):
+        return 0.0, np.sign(y)
+    if TINY < abs(x) < HUGE and TINY < abs(y) < HUGE:
+        r = math.sqrt(x * x + y * y)
+        return x / r, y / r
+    if abs(x) > abs(y):
+        t = y / x
+        u = math.sqrt(1.0 + t * t) * np.sign(x)
+        return 1.0 / u, t / u
+    t = x / y
+    u = math.sqrt(1.0 + t * t) * np.sign(y)
+    return t / u, 1.0 / u
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _descend(gradient, delta, step):  # type: ignore[no-untyped-def]
+    """Set ``step`` to -delta * g / |g|, by the rotations that turn g into a multiple of the first axis."""
+    d, largest = gradient.size, 0.0
+    for i in range(d):
+        step[i] = 0.0
+        if not abs(gradient[i]) <= largest:
+            largest = abs(gradient[i])
+    if not largest < np.inf:
+        return
+    scale = 1.0 / largest if largest > 1e12 else 1.0
+    rest, axis = np.empty(d), np.zeros(d)
+    for i in range(d):
+        rest[i] = scale * gradient[i]
+    axis[d - 1] = 1.0
+    for k in range(d - 2, -1, -1):
+        if rest[k + 1] != 0.0:
+            c, s = _rotation(rest[k], rest[k + 1])
+            axis[k] = c
+            for i in range(k + 1, d):
+                axis[i] *= s
+            rest[k] = math.hypot(rest[k], rest[k + 1])
+        else:
+            axis[k] = 1.0
+            for i in range(k + 1, d):
+                axis[i] = 0.0
+    if abs(rest[0]) <= EPS * EPS:
+        return
+    scale = -1.0 / rest[0]
+    for i in range(d):
+        axis[i] *= scale
+    square = np.dot(axis, axis)
+    if square <= EPS * delta * delta:
+        return
+    length = math.sqrt(square * (delta * delta)) / square
+    if 0.0 < length < np.inf:
+        for i in range(d):
+            step[i] = length * axis[i]
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _square(row, shift):  # type: ignore[no-untyped-def]
+    total = 0.0
+    for i in range(row.size):
+        total += (row[i] - shift[i]) * (row[i] - shift[i])
+    return total
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _farthest(edges):  # type: ignore[no-untyped-def]
+    """Return the vertex farthest from the pole and its squared distance."""
+    best, most = 0, -1.0
+    for j in range(edges.shape[0]):
+        square = 0.0
+        for i in range(edges.shape[1]):
+            square += edges[j, i] * edges[j, i]
+        if square > most:
+            best, most = j, square
+    return best, most
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _place(edges, pole, values, step, point, real):  # type: ignore[no-untyped-def]
+    """Set ``point`` to pole + step; return whether a vertex is so close that its value stands for the point's."""
+    d = pole.size
+    for i in range(d):
+        point[i] = pole[i] + step[i]
+    near, least = d, _square(point, pole)
+    for j in range(d):
+        square = 0.0
+        for i in range(d):
+            difference = point[i] - (pole[i] + edges[j, i])
+            square += difference * difference
+        if square < least:
+            near, least = j, square
+    limit = 1e-4 * real[LAST]
+    if least <= limit * limit:
+        real[VALUE] = values[near]
+        return True
+    return False
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _leaving(edges, lagrange, step, improved, reach):  # type: ignore[no-untyped-def]
+    """Return the vertex that the trial point replaces (d: the pole), or -1: the farther and the less poised.
+
+    Scheinberg and Toint (2010), eq. (4.1); ``lagrange`` holds the values at the trial point of the Lagrange
+    polynomials of all vertices but the pole.
+    """
+    d = step.size
+    nothing = np.zeros(d)
+    shift = step if improved else nothing
+    square = reach * reach
+    drop, most, far, farthest = -1, 0.0, -1, -1.0
+    rest = 0.0
+    for j in range(d + 1 if improved else d):
+        if j < d:
+            distance, weight = _square(edges[j], shift), lagrange[j]
+            rest += weight
+        else:
+            distance, weight = _square(step, nothing), 1.0 - rest
+        score = max(1.0, distance / square) * abs(weight)
+        if score > most:
+            drop, most = j, score
+        if distance > farthest:
+            far, farthest = j, distance
+    return far if improved and drop < 0 else drop
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _replace(drop, edges, inverse, pole, step):  # type: ignore[no-untyped-def]
+    """Put the trial point in place of a vertex (d: of the pole, whose role it takes); rank-one update."""
+    d = step.size
+    lagrange = np.dot(inverse, step)
+    row = np.zeros(d)
+    if drop < d:
+        scale = np.dot(inverse[drop], step)
+        for i in range(d):
+            edges[drop, i] = step[i]
+            row[i] = inverse[drop, i] / scale
+        for j in range(d):
+            for i in range(d):
+                inverse[j, i] -= lagrange[j] * row[i]
+        for i in range(d):
+            inverse[drop, i] = row[i]
+        return
+    total = 0.0
+    for j in range(d):
+        total += lagrange[j]
+        pole[j] += step[j]
+        for i in range(d):
+            row[i] += inverse[j, i]
+            edges[j, i] -= step[i]
+    for i in range(d):
+        row[i] /= 1.0 - total
+    for j in range(d):
+        for i in range(d):
+            inverse[j, i] += lagrange[j] * row[i]
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _crown(edges, inverse, pole, values):  # type: ignore[no-untyped-def]
+    """Make the best vertex the pole; return whether it was another."""
+    d = pole.size
+    best = d
+    for j in range(d):
+        if values[j] < values[best]:
+            best = j
+    if best == d:
+        return False
+    for i in range(d):
+        move, total = edges[best, i], 0.0
+        pole[i] += move
+        edges[best, i] = 0.0
+        for j in range(d):
+            edges[j, i] -= move
+            total += inverse[j, i]
+        inverse[best, i] = -total
+    values[best], values[d] = values[d], values[best]
+    return True
+
+
+@njit(cache=True, nogil=True, error_model="numpy", fastmath={"reassoc", "contract"})
+def error(edges, inverse):  # type: ignore[no-untyped-def]
+    """Return the largest entry of inverse @ edges.T - 1."""
+    d, largest = edges.shape[0], 0.0
+    for j in range(d):
+        for i in range(d):
+            entry = 0.0
+            for k in range(d):
+                entry += inverse[j, k] * edges[i, k]
+            difference = abs(entry - 1.0) if i == j else abs(entry)
+            if not difference <= largest:
+                largest = difference
+    return largest
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _slope(values, inverse):  # type: ignore[no-untyped-def]
+    """Return the gradient of the linear interpolation."""
+    d = values.size - 1
+    rise = np.empty(d)
+    for j in range(d):
+        rise[j] = values[j] - values[d]
+    return np.dot(rise, inverse)
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _widen(delta, inverse, values, vertex, step):  # type: ignore[no-untyped-def]
+    """Set ``step`` orthogonal to the face opposite to a vertex, downhill; eq. (15)-(17) of Powell."""
+    row = inverse[vertex]
+    length = math.sqrt(np.dot(row, row))
+    for i in range(step.size):
+        step[i] = delta * (row[i] / length)
+    if np.dot(step, _slope(values, inverse)) > 0.0:
+        for i in range(step.size):
+            step[i] = -step[i]
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _begin(edges, pole, values, point, real, whole):  # type: ignore[no-untyped-def]
+    """Take a value of the first simplex; return whether it is complete. A better vertex becomes the pole."""
+    d, k, value, edge = pole.size, whole[TOLD] - 1, real[VALUE], real[FIRST]
+    if k == 0:
+        values[d] = value
+    elif value < values[d]:
+        values[k - 1], values[d] = values[d], value
+        for i in range(d):
+            pole[i] = point[i]
+        for j in range(k):
+            edges[j, k - 1] = -edge
+    else:
+        values[k - 1] = value
+    if k == d:
+        return True
+    for i in range(d):
+        point[i] = pole[i]
+    point[k] += edge
+    return False
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _judge(values, real):  # type: ignore[no-untyped-def]
+    """Compare actual and predicted decrease and set the radius; return whether the point is the best so far."""
+    actual = values[values.size - 1] - real[VALUE]
+    real[RATIO] = actual / real[PREDICTED]
+    if real[RATIO] <= ETA1:
+        delta = SHRINK * real[LENGTH]
+    elif real[RATIO] <= ETA2:
+        delta = max(SHRINK * real[DELTA], real[LENGTH])
+    else:
+        delta = max(SHRINK * real[DELTA], GROW * real[LENGTH])
+    real[DELTA] = real[RHO] if delta <= SNAP * real[RHO] else delta
+    return actual > 0.0
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _refine(real):  # type: ignore[no-untyped-def]
+    """Reduce the resolution rho."""
+    rho, last = real[RHO], real[LAST]
+    if rho / last > 250.0:
+        finer = 0.1 * rho
+    elif rho / last <= 16.0:
+        finer = last
+    else:
+        finer = math.sqrt(rho / last) * last
+    real[DELTA], real[RHO] = max(0.5 * rho, finer), finer
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def advance(edges, inverse, pole, values, step, point, real, whole):  # type: ignore[no-untyped-def]
+    """Take ``real[VALUE]``, the value at ``point``, and go on to the next point.
+
+    Returns:
+        ASK: ``point`` is to be evaluated. INVERT: ``inverse`` is to be computed anew (then call again).
+        CONVERGED, FULL (``whole[MOST]`` values) or STALLED: the end.
+    """
+    while True:
+        phase = whole[PHASE]
+        if phase == START:
+            if not _begin(edges, pole, values, point, real, whole):
+                return ASK
+            whole[PHASE] = SEARCH
+            return INVERT
+        if phase == SEARCH:
+            whole[ROUNDS] += 1
+            if whole[ROUNDS] > 10 * whole[MOST]:
+                return STALLED
+            _, most = _farthest(edges)
+            whole[ADEQUATE] = most <= 4.0 * (real[DELTA] * real[DELTA])
+            gradient = _slope(values, inverse)
+            _descend(gradient, real[DELTA], step)
+            real[LENGTH] = min(real[DELTA], math.sqrt(np.dot(step, step)))
+            real[PREDICTED] = -np.dot(step, gradient)
+            whole[SHORT] = real[LENGTH] <= 0.1 * real[RHO]
+            if whole[SHORT] or not real[PREDICTED] > 1e-6 * EPS * real[RHO]:
+                delta = 0.1 * real[DELTA]
+                real[DELTA] = real[RHO] if delta <= SNAP * real[RHO] else delta
+                whole[BAD], whole[PHASE] = 1, DECIDE
+                continue
+            whole[PHASE] = TRIED
+            if not _place(edges, pole, values, step, point, real):
+                return ASK if math.isfinite(_square(point, step)) else STALLED
+        elif phase == TRIED:
+            improved = _judge(values, real)
+            reach = max(real[RHO], real[DELTA] / 10.0)
+            whole[DROP] = _leaving(edges, np.dot(inverse, step), step, improved, reach)
+            whole[PHASE] = TRIED_DONE
+            if whole[DROP] >= 0:
+                _replace(whole[DROP], edges, inverse, pole, step)
+                whole[PHASE] = TRIED_REPLACED
+                if not error(edges, inverse) <= 0.1:
+                    return INVERT
+        elif phase in (TRIED_REPLACED, MEASURED_REPLACED):
+            values[whole[DROP]] = real[VALUE]
+            whole[PHASE] = TRIED_DONE if phase == TRIED_REPLACED else MEASURED_DONE
+            if _crown(edges, inverse, pole, values) and not error(edges, inverse) <= 0.1:
+                return INVERT
+        elif phase == TRIED_DONE:
+            if whole[TOLD] >= whole[MOST]:
+                return FULL
+            whole[BAD], whole[PHASE] = real[RATIO] <= 0.0 or whole[DROP] < 0, DECIDE
+        elif phase == DECIDE:
+            vertex, most = _farthest(edges)
+            whole[PHASE] = SEARCH
+            if not whole[BAD]:
+                continue
+            if whole[ADEQUATE]:
+                if max(real[DELTA], real[LENGTH]) > real[RHO]:
+                    continue
+                if real[RHO] > real[LAST]:
+                    _refine(real)
+                    continue
+                for i in range(pole.size):
+                    point[i] = pole[i] + step[i]
+                moved = math.sqrt(_square(point, pole)) > 1e-3 * real[LAST]
+                if not (whole[SHORT] and moved and whole[TOLD] < whole[MOST]):
+                    return CONVERGED
+                whole[PHASE] = ENDING
+                return ASK
+            if most > 4.0 * (real[DELTA] * real[DELTA]):
+                _widen(real[DELTA] / 2.0, inverse, values, vertex, step)
+                whole[DROP], whole[PHASE] = vertex, MEASURED
+                if not _place(edges, pole, values, step, point, real):
+                    return ASK if math.isfinite(_square(point, step)) else STALLED
+        elif phase == MEASURED:
+            _replace(whole[DROP], edges, inverse, pole, step)
+            whole[PHASE] = MEASURED_REPLACED
+            if not error(edges, inverse) <= 0.1:
+                return INVERT
+        elif phase == MEASURED_DONE:
+            if whole[TOLD] >= whole[MOST]:
+                return FULL
+            whole[PHASE] = SEARCH
+        else:
+            return CONVERGED
