@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from qalgs.eigengame.events import Event, Note, Progress, Snapshot
 from qalgs.eigengame.penalty import auto_beta, auto_shift, spread
 from qalgs.eigengame.problem import Problem
-from qalgs.optimizers import COBYLA, LBFGS, NelderMead, Optimizer, OptimizerRun, resolve_step
+from qalgs.optimizers import LBFGS, NelderMead, Optimizer, OptimizerRun, resolve_step
 from qalgs.results import Status
 from qalgs.seeds import keyed
 
@@ -161,7 +161,7 @@ class Arena:
             pending.append(event)
             return cost, gradient
 
-        if run is None and isinstance(self.optimizer, LBFGS | COBYLA | NelderMead) and not self.players.has_shots:
+        if run is None and isinstance(self.optimizer, LBFGS | NelderMead) and not self.players.has_shots:
             best.status = _direct(record, start, self.optimizer, budget)
             yield from pending
             return best
@@ -204,7 +204,7 @@ def scheduled(optimizer: Optimizer) -> bool:
 
 
 def _direct(
-    record: Callable[[Real], tuple[float, Real]], start: Real, options: LBFGS | COBYLA | NelderMead, budget: int
+    record: Callable[[Real], tuple[float, Real]], start: Real, options: LBFGS | NelderMead, budget: int
 ) -> Status:
     """Call SciPy without the thread behind ask/tell: without shots there is nobody to interleave with."""
     from scipy import optimize
@@ -218,13 +218,8 @@ def _direct(
         if found.success:
             return Status.CONVERGED
         return Status.BUDGET if found.nfev >= budget or found.nit >= budget else Status.STALLED
-    if isinstance(options, COBYLA):
-        rhobeg = resolve_step(options.rhobeg, 0, 1)
-        most = max(budget, len(start) + 2)
-        method, chosen = "COBYLA", {"rhobeg": rhobeg, "tol": min(options.tol, rhobeg), "maxiter": most}
-    else:
-        simplex = np.vstack([start, start + resolve_step(options.step, 0, 1) * np.eye(len(start))])
-        method, chosen = "Nelder-Mead", {"xatol": options.xatol, "fatol": options.fatol, "maxfev": budget}
-        chosen |= {"initial_simplex": simplex, "adaptive": options.adaptive, "maxiter": budget}
-    found = minimizer(lambda x: record(x)[0], start, method=method, options=chosen)
+    simplex = np.vstack([start, start + resolve_step(options.step, 0, 1) * np.eye(len(start))])
+    chosen = {"xatol": options.xatol, "fatol": options.fatol, "maxfev": budget}
+    chosen |= {"initial_simplex": simplex, "adaptive": options.adaptive, "maxiter": budget}
+    found = minimizer(lambda x: record(x)[0], start, method="Nelder-Mead", options=chosen)
     return Status.CONVERGED if found.success else Status.BUDGET
