@@ -9,7 +9,7 @@ import json
 import math
 import os
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -116,17 +116,70 @@ class Result:
         """Return the fields as a JSON document."""
         return json.dumps(self.to_dict(), indent=indent, allow_nan=False)
 
+    def _rows(self) -> list[dict[str, object]]:
+        """Lines of the table that people see under the fields; overridden where a result is a list of things."""
+        return []
+
+    def __str__(self) -> str:
+        shown = _fields(self)
+        width = max(map(len, shown), default=0)
+        lines = [type(self).__name__, *(f"  {name:<{width}}  {value}" for name, value in shown.items())]
+        if rows := self._rows():
+            table = [list(rows[0]), *([_short(v) for v in row.values()] for row in rows)]
+            widths = [max(len(line[i]) for line in table) for i in range(len(table[0]))]
+            lines += ["  " + "  ".join(c.ljust(w) for c, w in zip(line, widths, strict=True)) for line in table]
+        return "\n".join(line.rstrip() for line in lines)
+
     def _repr_html_(self) -> str:
-        rows = "".join(
-            f"<tr><th style='text-align:left'>{html.escape(k)}</th><td>{html.escape(_short(v))}</td></tr>"
-            for k, v in self.to_dict().items()
-        )
-        return f"<table><caption>{html.escape(type(self).__name__)}</caption>{rows}</table>"
+        def line(tag: str, cells: Iterable[str]) -> str:
+            return (
+                "<tr>"
+                + "".join(f"<{tag} style='text-align:left'>{html.escape(c)}</{tag}>" for c in cells)
+                + "</tr>"
+            )
+
+        fields = "".join(line("td", (name, value)) for name, value in _fields(self).items())
+        text = f"<table><caption>{html.escape(type(self).__name__)}</caption>{fields}</table>"
+        if rows := self._rows():
+            body = "".join(line("td", map(_short, row.values())) for row in rows)
+            text += f"<table>{line('th', rows[0])}{body}</table>"
+        return text
 
 
-def _short(value: JSON) -> str:
-    text = f"{value:.8g}" if isinstance(value, float) else json.dumps(value)
-    return text if len(text) <= 120 else text[:117] + "..."
+def _fields(result: Result) -> dict[str, str]:
+    """What to show of each field: values where they are short, else how many there are of what."""
+    assert dataclasses.is_dataclass(result)
+    return {
+        f.name: _short(getattr(result, f.name))
+        for f in dataclasses.fields(result)
+        if f.repr and f.name != "versions"
+    }
+
+
+def _short(value: object) -> str:
+    if isinstance(value, float | np.floating):
+        return f"{value:.8g}"
+    if isinstance(value, complex | np.complexfloating):
+        return f"{value:.6g}"
+    if isinstance(value, Result):
+        if type(value).__str__ is not Result.__str__:
+            return str(value)
+        numbers = {k: v for k, v in _fields(value).items() if isinstance(getattr(value, k), int | float)}
+        return ", ".join(f"{k} {v}" for k, v in numbers.items()) or type(value).__name__
+    if isinstance(value, np.ndarray):
+        if value.ndim == 1 and value.size <= 8:
+            return "[" + ", ".join(_short(v) for v in value) + "]"
+        return f"array of shape {value.shape}"
+    if isinstance(value, list | tuple | set | frozenset):
+        if any(isinstance(v, Result) for v in value):
+            return f"{len(value)} x {type(next(iter(value))).__name__}"
+        text = "[" + ", ".join(_short(v) for v in value) + "]" if value else "-"
+        return text if len(text) <= 100 else f"{len(value)} entries"
+    if isinstance(value, Mapping):
+        text = ", ".join(f"{k}: {_short(v)}" for k, v in value.items()) or "-"
+        return text if len(text) <= 100 else f"{len(value)} entries"
+    text = " ".join(str(value).split())
+    return (text if len(text) <= 120 else text[:117] + "...") or "-"
 
 
 def write_atomic(path: str | os.PathLike[str], content: str | bytes) -> Path:

@@ -113,6 +113,56 @@ def test_notebook_view_escapes() -> None:
     assert "<b>" not in demo()._repr_html_()
 
 
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Inner(results.Result):
+    value: float
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Outer(results.Result):
+    energy: float
+    small: np.ndarray
+    large: np.ndarray
+    parts: tuple[Inner, ...]
+    shares: dict[str, float]
+    status: results.Status
+    note: str
+    versions: dict[str, str]
+    hidden: np.ndarray = dataclasses.field(repr=False)
+
+    def _rows(self) -> list[dict[str, object]]:
+        return [{"part": i, "value": part.value} for i, part in enumerate(self.parts)]
+
+
+def test_printing_a_result_shows_values_and_a_table_not_arrays() -> None:
+    outer = Outer(
+        energy=-1.1372838344885,
+        small=np.array([1.0, 2.5]),
+        large=np.zeros((3, 400)),
+        parts=(Inner(value=1.0), Inner(value=np.pi)),
+        shares={"a": 0.5},
+        status=results.Status.BUDGET,
+        note="x" * 500,
+        versions={"qiskit": "2"},
+        hidden=np.zeros(3),
+    )
+    lines = str(outer).splitlines()
+    assert lines[0] == "Outer"
+    shown = {line.split()[0]: line.split(maxsplit=1)[1] for line in lines[1:8]}
+    assert shown["energy"] == "-1.1372838"
+    assert shown["small"] == "[1, 2.5]"
+    assert shown["large"] == "array of shape (3, 400)"
+    assert shown["parts"] == "2 x Inner"
+    assert shown["shares"] == "a: 0.5"
+    assert shown["status"].startswith("stopped at the evaluation budget")
+    assert len(shown["note"]) == 120
+    assert [line.split() for line in lines[8:]] == [["part", "value"], ["0", "1"], ["1", "3.1415927"]]
+    html = outer._repr_html_()
+    assert "3.1415927" in html
+    assert "hidden" not in html + str(outer)
+    assert "versions" not in html + str(outer)
+
+
 def test_status_reads_as_a_sentence() -> None:
     assert results.Status.CONVERGED.ok
     assert not results.Status.BUDGET.ok

@@ -96,6 +96,11 @@ class ExcitedStatesResult(Result):
     versions: dict[str, str]
     problem: Problem = field(repr=False)
 
+    def _rows(self) -> list[dict[str, object]]:
+        columns = zip(self.energies, self.errors, self.excitation_energies, self.variances, strict=True)
+        names = ("energy", "standard error", "excitation", "variance")
+        return [{"level": i, **dict(zip(names, map(float, line), strict=True))} for i, line in enumerate(columns)]
+
     @property
     def excitation_energies(self) -> Real:
         """Energies above the lowest, computed without the offset so that they do not depend on it."""

@@ -191,6 +191,20 @@ class CampaignResult(Result):
         costs = self.usage.shares
         return [{**job.row(), **{k: v[job.name] for k, v in costs.items()}} for job in self.jobs]
 
+    def _rows(self) -> list[dict[str, object]]:
+        shown = (
+            "job",
+            "strategy",
+            "status",
+            "evaluations",
+            "measured",
+            "reference",
+            "noiseless",
+            "exact",
+            "esp_last",
+        )
+        return [{key: row[key] for key in shown} for row in (job.row() for job in self.jobs)]
+
     def plot_esp(self, ax: Axes | None = None) -> Axes:
         """Draw target against achieved ESP."""
         from .plots import plot_esp

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -58,6 +58,9 @@ class Verdict(Result):
     frontier: float
     plan: str
     epsilon_inner: float
+
+    def __str__(self) -> str:
+        return self.reason
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -164,6 +167,9 @@ class QLSPResult(Result):
     circuit: QuantumCircuit | None = field(default=None, repr=False)
     executed: tuple[tuple[QuantumCircuit, int], ...] = field(default=(), repr=False)
     versions: Mapping[str, str] = field(default_factory=versions)
+
+    def _rows(self) -> list[dict[str, object]]:
+        return [{f.name: getattr(step, f.name) for f in fields(step)} for step in self.history]
 
     def counted_queries(self) -> dict[str, int]:
         """Count the labelled oracle gates in all circuits of the pass; equals ``queries_A`` and ``queries_b``."""
