@@ -8,7 +8,7 @@ from one backward (adjoint) sweep whatever the number of parameters: Jones and G
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Hashable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from copy import copy
 from typing import Any
 
@@ -22,7 +22,7 @@ from qalgs.backends.compiler_angles import Slots, run_tape
 from qalgs.backends.compiler_cache import CAPACITY, CircuitCache
 from qalgs.backends.compiler_fusion import fuse
 from qalgs.backends.compiler_lowering import Lowering
-from qalgs.backends.compiler_structure import lifted, structure
+from qalgs.backends.compiler_structure import Structure, structure
 from qalgs.backends.compiler_tables import Arrays, Tables
 from qalgs.backends.kernels_run import run
 from qalgs.backends.observables import MAX_QUBITS, CompiledObservable
@@ -56,15 +56,25 @@ class Program:
         ValueError: If an instruction cannot be part of a unitary circuit.
     """
 
-    def __init__(
-        self,
-        circuit: QuantumCircuit,
-        *,
-        skip: frozenset[str] = frozenset(),
-        parameters: tuple[Parameter, ...] | None = None,
+    def __init__(self, circuit: QuantumCircuit, *, skip: frozenset[str] = frozenset()) -> None:
+        self._compile(
+            circuit.num_qubits,
+            tuple(circuit.parameters),
+            lambda lowering: lowering.circuit(circuit, skip=skip),
+        )
+
+    @classmethod
+    def of_structure(cls, found: Structure, parameters: tuple[Parameter, ...]) -> Program:
+        """Return the program of a structure, to be completed by :meth:`fill`: its numbers are parameters, too."""
+        program = cls.__new__(cls)
+        program._compile(found.num_qubits, parameters, lambda lowering: lowering.gates(found.gates, found.phase))
+        return program
+
+    def _compile(
+        self, num_qubits: int, parameters: tuple[Parameter, ...], lower: Callable[[Lowering], None]
     ) -> None:
-        self.parameters = tuple(circuit.parameters) if parameters is None else parameters
-        self.num_qubits: int = circuit.num_qubits
+        self.parameters = parameters
+        self.num_qubits = num_qubits
         self.num_parameters = len(self.parameters)
         if self.num_qubits > MAX_QUBITS:
             raise invalid(
@@ -75,7 +85,7 @@ class Program:
             )
         slots = Slots(self.parameters)
         lowering = Lowering(self.num_qubits, slots)
-        lowering.circuit(circuit, skip=skip)
+        lower(lowering)
         nodes = fuse(self.num_qubits, lowering.nodes, slots, lowering.phase)
         self.tapes = slots.tapes
         self._tables = Tables(self.num_qubits, slots)
@@ -298,17 +308,16 @@ class Program:
 
 def _build(circuit: QuantumCircuit) -> Program:
     """Compile a circuit, or fill in its numbers if one of the same structure was compiled."""
-    found = structure(circuit)
+    parameters = tuple(circuit.parameters)
+    found = structure(circuit, parameters)
     if found is None:
         return Program(circuit)
-    key, constants = found
-    program = _STRUCTURES.get(key)
+    program = _STRUCTURES.get(found.key)
     if program is None:
-        general, parameters = lifted(circuit) if constants else (circuit, tuple(circuit.parameters))
-        program = _STRUCTURES[key] = Program(general, parameters=parameters)
+        program = _STRUCTURES[found.key] = Program.of_structure(found, parameters)
         while len(_STRUCTURES) > CAPACITY:
             _STRUCTURES.popitem(last=False)
-    return program.fill(tuple(circuit.parameters), constants)
+    return program.fill(parameters, found.constants)
 
 
 _STRUCTURES: OrderedDict[Hashable, Program] = OrderedDict()

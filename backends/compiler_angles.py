@@ -8,6 +8,7 @@ forward accumulation.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
@@ -40,6 +41,22 @@ _BINARY = ("ADD", "SUB", "MUL", "DIV", "POW")
 Step = tuple[str, tuple[str, float] | None, tuple[str, float] | None]
 
 
+class Scaled:
+    """A multiple of a parameter column, or of an expression given by its operations on columns."""
+
+    __slots__ = ("factor", "source")
+
+    def __init__(self, source: int | tuple[Step, ...], factor: float = 1.0) -> None:
+        self.source = source
+        self.factor = factor
+
+    def __neg__(self) -> Scaled:
+        return Scaled(self.source, -self.factor)
+
+    def __truediv__(self, divisor: float) -> Scaled:
+        return Scaled(self.source, self.factor / divisor)
+
+
 class Slots:
     """The distinct angles of one circuit.
 
@@ -59,12 +76,18 @@ class Slots:
     def __len__(self) -> int:
         return len(self._base)
 
-    def add(self, angle: float | ParameterExpression, where: str) -> int:
+    def add(self, angle: float | ParameterExpression | Scaled, where: object) -> int:
         """Return the slot of ``angle``; equal expressions share one.
 
         Raises:
-            ValueError: If the angle is complex or not finite; ``where`` names the instruction.
+            ValueError: If the angle is complex or not finite; ``where``, as a string, names the instruction.
         """
+        if type(angle) is Scaled:
+            key = angle.source, angle.factor
+            known = self._known.get(key)
+            if known is None:
+                known = self._known[key] = self._scaled(angle, where)
+            return known
         if isinstance(angle, ParameterExpression) and angle.parameters:
             known = self._known.get(angle)
             if known is None:
@@ -74,7 +97,7 @@ class Slots:
         self._base.append(value)
         return len(self._base) - 1
 
-    def _expression(self, angle: ParameterExpression, where: str) -> int:
+    def _expression(self, angle: ParameterExpression, where: object) -> int:
         slot = len(self._base)
         if isinstance(angle, Parameter):
             self._base.append(0.0)
@@ -82,14 +105,24 @@ class Slots:
                 raise invalid(f"{where}: parameter", angle, "must belong to the circuit")
             self._entries.append((slot, self._columns[angle], 1.0))
             return slot
-        tape = tape_of(angle, self._columns, where)
+        return self._tape(tape_of(angle, self._columns, where), 1.0, where)
+
+    def _scaled(self, angle: Scaled, where: object) -> int:
+        if not isinstance(angle.source, int):
+            return self._tape(angle.source, angle.factor, where)
+        self._base.append(0.0)
+        self._entries.append((len(self._base) - 1, angle.source, angle.factor))
+        return len(self._base) - 1
+
+    def _tape(self, tape: tuple[Step, ...], factor: float, where: object) -> int:
+        slot = len(self._base)
         line = _affine(tape, where)
         if line is None:
             self._base.append(0.0)
-            self.tapes.append((slot, tape))
+            self.tapes.append((slot, tape if factor == 1.0 else (*tape, ("MUL", None, ("number", factor)))))
         else:
-            self._base.append(line[0])
-            self._entries += [(slot, j, c) for j, c in line[1].items() if c != 0.0]
+            self._base.append(factor * line[0])
+            self._entries += [(slot, j, factor * c) for j, c in line[1].items() if c != 0.0]
         return slot
 
     def arrays(self) -> tuple[Floats, npt.NDArray[np.int64], npt.NDArray[np.int64], Floats]:
@@ -109,13 +142,15 @@ class Slots:
 
 
 def tape_of(
-    angle: ParameterExpression, columns: Mapping[Parameter, int], where: str = "circuit"
+    angle: ParameterExpression, columns: Mapping[Parameter, int], where: object = "circuit"
 ) -> tuple[Step, ...]:
     """Return an expression's operations in reverse Polish order, parameters as columns."""
 
     def operand(x: object) -> tuple[str, float] | None:
         if x is None:
             return None
+        if type(x) is float and math.isfinite(x):
+            return ("number", x)
         if isinstance(x, ParameterExpression) and x.parameters:
             try:
                 return ("column", columns[x])
@@ -186,7 +221,7 @@ def _binary(name: str, a: Dual, b: Dual) -> Dual:
     return z, grad
 
 
-def _affine(tape: Sequence[Step], where: str) -> tuple[float, dict[int, float]] | None:
+def _affine(tape: Sequence[Step], where: object) -> tuple[float, dict[int, float]] | None:
     """Return constant and coefficients if the tape is affine in the parameters, else None."""
     stack: list[tuple[float, dict[int, float]]] = []
 
@@ -227,7 +262,7 @@ def _affine(tape: Sequence[Step], where: str) -> tuple[float, dict[int, float]] 
     return stack[-1]
 
 
-def _real(x: object, where: str) -> float:
+def _real(x: object, where: object) -> float:
     try:
         number = complex(x.numeric() if isinstance(x, ParameterExpression) else x)  # type: ignore[arg-type]
     except (TypeError, ValueError) as error:

@@ -173,4 +173,9 @@ def diagonal(factors: list[Factor]) -> bool:
 
 def bits(mask: int) -> list[int]:
     """Return the positions of the set bits."""
-    return [k for k in range(mask.bit_length()) if (mask >> k) & 1]
+    places = []
+    while mask:
+        low = mask & -mask
+        places.append(low.bit_length() - 1)
+        mask ^= low
+    return places

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import cmath
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -25,7 +26,7 @@ from qiskit.circuit import (
 from qiskit.circuit.annotated_operation import ControlModifier, InverseModifier, PowerModifier
 from qiskit.circuit.library import standard_gates as sg
 
-from qalgs.backends.compiler_angles import Slots
+from qalgs.backends.compiler_angles import Scaled, Slots
 from qalgs.errors import InvalidInputError
 
 Matrix = npt.NDArray[np.complex128]
@@ -35,6 +36,8 @@ Angle = Any
 Factor = tuple[str, object]
 # control qubit and the bit value it acts on
 Controls = tuple[tuple[int, int], ...]
+# a standard gate: index in the circuit, class, qubits, angles
+Entry = tuple[int, type, tuple[int, ...], list[Scaled]]
 
 
 @dataclass(slots=True)
@@ -92,26 +95,41 @@ PAULI_ROTATIONS: dict[type, tuple[str, str]] = {
 }
 
 
-def rotations(kind: type, p: Sequence[Angle]) -> list[Factor] | None:
-    """Return the factors of a parametrised one-qubit gate, or None if ``kind`` is none.
+# The factors of the parametrised ones. U(theta, phi, lambda) = P(phi) RY(theta) P(lambda), phase included.
+ROTATIONS: dict[type, Callable[[Sequence[Angle]], list[Factor]]] = {
+    sg.RXGate: lambda p: [("rx", p[0])],
+    sg.RYGate: lambda p: [("ry", p[0])],
+    sg.RZGate: lambda p: [("rz", p[0])],
+    sg.PhaseGate: lambda p: [("p", p[0])],
+    sg.U1Gate: lambda p: [("p", p[0])],
+    sg.UGate: lambda p: [("p", p[2]), ("ry", p[0]), ("p", p[1])],
+    sg.U3Gate: lambda p: [("p", p[2]), ("ry", p[0]), ("p", p[1])],
+    sg.U2Gate: lambda p: [("p", p[1]), ("ry", _PI / 2), ("p", p[0])],
+    sg.RGate: lambda p: [("rz", -p[1]), ("rx", p[0]), ("rz", p[1])],
+}
+OTHERS = frozenset(
+    (sg.SwapGate, sg.DCXGate, sg.XXPlusYYGate, sg.XXMinusYYGate, sg.GlobalPhaseGate, sg.iSwapGate, sg.ECRGate)
+)
 
-    U(theta, phi, lambda) = P(phi) RY(theta) P(lambda), exactly (phase included).
-    """
-    if kind is sg.RXGate:
-        return [("rx", p[0])]
-    if kind is sg.RYGate:
-        return [("ry", p[0])]
-    if kind is sg.RZGate:
-        return [("rz", p[0])]
-    if kind in (sg.PhaseGate, sg.U1Gate):
-        return [("p", p[0])]
-    if kind in (sg.UGate, sg.U3Gate):
-        return [("p", p[2]), ("ry", p[0]), ("p", p[1])]
-    if kind is sg.U2Gate:
-        return [("p", p[1]), ("ry", _PI / 2), ("p", p[0])]
-    if kind is sg.RGate:
-        return [("rz", -p[1]), ("rx", p[0]), ("rz", p[1])]
-    return None
+
+@cache
+def sample(kind: type, count: int) -> Any:
+    """Return a gate of a class with ``count`` angles, all different."""
+    return kind(*[0.1 * (k + 1) for k in range(count)])
+
+
+@cache
+def supported(kind: type, count: int) -> bool:
+    """Whether a standard gate's class and angles are enough to lower it: not so for gates yet unknown here."""
+    if kind in FIXED or kind in ROTATIONS or kind in PAULI_ROTATIONS or kind in OTHERS or count == 0:
+        return True
+    gate = sample(kind, count)
+    if not isinstance(gate, ControlledGate) or gate.num_qubits != gate.num_ctrl_qubits + gate.base_gate.num_qubits:
+        return False
+    base = list(gate.base_gate.params)
+    if len(base) < count and kind is not sg.CUGate:
+        return False
+    return base == list(gate.params[: len(base)]) and supported(gate.base_gate.base_class, len(base))
 
 
 class Lowering:
@@ -129,24 +147,53 @@ class Lowering:
         self.phase: list[tuple[int, float]] = []
         self.where = list(range(num_qubits))
         self.touched = 0
-        self._name = ""
+        self._place: tuple[int, str, tuple[int, ...]] | None = None
+
+    def __str__(self) -> str:
+        """Name the present instruction."""
+        if self._place is None:
+            return "global phase"
+        index, kind, qubits = self._place
+        return f"instruction {index} ({kind} on qubits {list(qubits)})"
+
+    def gates(self, gates: Iterable[Entry], phase: Scaled | None) -> None:
+        """Lower standard gates, given as index, class, qubits and angles."""
+        if phase is not None:
+            self._global_phase(phase, ())
+        for index, kind, qubits, angles in gates:
+            self._place = index, kind.__name__, qubits
+            self._standard(kind, angles, qubits, ())
+        self._restore()
+
+    def _standard(self, kind: type, angles: list[Angle], qubits: tuple[int, ...], controls: Controls) -> None:
+        if self._known(kind, angles, qubits, controls):
+            return
+        gate = sample(kind, len(angles))
+        if not angles:
+            self._operation(gate, qubits, controls)
+            return
+        k = gate.num_ctrl_qubits
+        more = controls + tuple((q, (gate.ctrl_state >> i) & 1) for i, q in enumerate(qubits[:k]))
+        if kind is sg.CUGate:
+            self._global_phase(angles[3], more)
+        base = gate.base_gate
+        self._standard(base.base_class, angles[: len(base.params)], qubits[k:], more)
 
     def circuit(self, circuit: QuantumCircuit, *, skip: frozenset[str] = frozenset()) -> None:
         """Lower a whole circuit; instructions whose name is in ``skip`` are left out."""
-        self._name = "global phase"
         self._global_phase(circuit.global_phase, ())
         places = {bit: i for i, bit in enumerate(circuit.qubits)}
         for index, instruction in enumerate(circuit.data):
             if instruction.name in skip:
                 continue
             qubits = tuple(places[q] for q in instruction.qubits)
-            self._name = f"instruction {index} ({instruction.name} on qubits {list(qubits)})"
+            self._place = index, instruction.name, qubits
             self._operation(instruction.operation, qubits, ())
         self._restore()
 
     def refuse(self, rule: str, remedy: str) -> InvalidInputError:
         """Build the error that names the present instruction."""
-        return InvalidInputError(f"{self._name} {rule}; {remedy}")
+        return InvalidInputError(f"{self} {rule}; {remedy}")
 
     def _restore(self) -> None:
         for target in range(len(self.where)):
@@ -160,6 +207,9 @@ class Lowering:
     # -- one operation -------------------------------------------------------------------------------------------
 
     def _operation(self, op: Operation, qubits: tuple[int, ...], controls: Controls) -> None:
+        kind = getattr(op, "base_class", type(op))
+        if self._known(kind, getattr(op, "params", ()), qubits, controls):
+            return
         name = op.name
         if name in ("barrier", "delay"):
             return
@@ -180,24 +230,20 @@ class Lowering:
         if isinstance(op, AnnotatedOperation):
             self._annotated(op, qubits, controls)
             return
-        kind = getattr(op, "base_class", type(op))
-        params = list(getattr(op, "params", ()))
-        if self._known(kind, params, qubits, controls):
-            return
         if isinstance(op, ControlledGate) and op.num_qubits == op.num_ctrl_qubits + op.base_gate.num_qubits:
             k = op.num_ctrl_qubits
             more = tuple((q, (op.ctrl_state >> i) & 1) for i, q in enumerate(qubits[:k]))
             if kind is sg.CUGate:
-                self._global_phase(params[3], controls + more)
+                self._global_phase(op.params[3], controls + more)
             self._operation(op.base_gate, qubits[k:], controls + more)
             return
         self._opaque(op, kind, qubits, controls)
 
-    def _known(self, kind: type, p: list[Angle], qubits: tuple[int, ...], controls: Controls) -> bool:
+    def _known(self, kind: type, p: Sequence[Angle], qubits: tuple[int, ...], controls: Controls) -> bool:
         if kind in FIXED:
             self._one(qubits[0], FIXED[kind], controls)
-        elif (factors := rotations(kind, p)) is not None:
-            self._one(qubits[0], factors, controls)
+        elif kind in ROTATIONS:
+            self._one(qubits[0], ROTATIONS[kind](p), controls)
         elif kind in PAULI_ROTATIONS:
             self._pauli(PAULI_ROTATIONS[kind], qubits, p[0], controls)
         elif kind is sg.SwapGate:
@@ -268,7 +314,7 @@ class Lowering:
         return mask, value
 
     def _slot(self, angle: Angle) -> int:
-        return self.slots.add(angle, self._name)
+        return self.slots.add(angle, self)
 
     def _one(self, q: int, factors: list[Factor], controls: Controls) -> None:
         if not factors:

@@ -157,8 +157,6 @@ def _pairs(matrix: npt.NDArray[np.complex128]) -> Floats:
 
 
 def _monomial(n: int, mask: int) -> int:
-    places = bits(mask)
-    if len(places) == 1:
-        return places[0]
-    low, high = places
-    return n + high * (high - 1) // 2 + low
+    high = mask.bit_length() - 1
+    low = mask ^ (1 << high)
+    return n + high * (high - 1) // 2 + low.bit_length() - 1 if low else high

@@ -5,13 +5,14 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 import pytest
-from engine_cases import random_circuit
+from engine_cases import STANDARD, random_circuit
 from qiskit import QuantumCircuit
 from qiskit.circuit import Parameter
 from qiskit.circuit.library import XXPlusYYGate
 from qiskit.quantum_info import Statevector
 
 from qalgs.backends import Program, compile_circuit
+from qalgs.backends.compiler_structure import structure
 
 pytestmark = pytest.mark.filterwarnings("ignore::scipy.sparse.SparseEfficiencyWarning")
 
@@ -94,6 +95,27 @@ def test_circuits_of_one_structure_share_the_compilation(rng: np.random.Generato
     assert [p.name for p in programs[1].parameters] == ["p", "q"]
     with pytest.raises(ValueError, match=r"instruction 3 \(crz on qubits \[0, 1\]\): angle must be a finite"):
         compile_circuit(build(["x", "y"], np.array([0, 0, 0, np.nan, 0, 0, 0])))
+
+
+@pytest.mark.parametrize("name", STANDARD)
+def test_every_standard_gate_shares_its_structure(name: str, rng: np.random.Generator) -> None:
+    gate = STANDARD[name]
+    a, b = Parameter("a"), Parameter("b")
+    for angles in ([a] * 4, [2 * a - b, a * b, -b, b.sin()], [0.3, a, 1.1, -0.4], [0.3, -2.0, 0.7, 1.9]):
+        circuit = QuantumCircuit(4)
+        for k in range(4):
+            circuit.u(*rng.normal(size=3), k)
+        qubits = [int(q) for q in rng.choice(4, gate.num_qubits, replace=False)]
+        circuit.append(gate.base_class(*angles[: len(gate.params)]), qubits)
+        circuit.append(gate.base_class(*angles[: len(gate.params)][::-1]), qubits[::-1])
+        found = structure(circuit, circuit.parameters)
+        assert found is not None
+        program, direct = compile_circuit(circuit), Program(circuit)
+        values = rng.normal(size=(2, circuit.num_parameters))
+        bras = rng.normal(size=(2, 16)) + 1j * rng.normal(size=(2, 16))
+        for row, state in zip(values, program.states(values), strict=True):
+            assert np.abs(state - Statevector(circuit.assign_parameters(row)).data).max() < 1e-12
+        assert np.allclose(program.vjp(values, bras), direct.vjp(values, bras), rtol=0.0, atol=1e-12)
 
 
 def test_chains_of_diagonal_and_permuting_gates_are_few_operations() -> None:
