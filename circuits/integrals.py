@@ -41,7 +41,7 @@ def pyscf_integrals(atoms: Geometry, basis: str, charge: int, spin: int) -> Inte
     """Run restricted (open-shell) Hartree-Fock with PySCF and transform the integrals.
 
     Raises:
-        InvalidInputError: If PySCF is absent or refuses the basis.
+        InvalidInputError: If PySCF is absent or refuses the basis, or it has too few orbitals.
         ConvergenceError: If Hartree-Fock does not converge.
     """
     try:
@@ -54,6 +54,7 @@ def pyscf_integrals(atoms: Geometry, basis: str, charge: int, spin: int) -> Inte
         except (KeyError, RuntimeError, ValueError) as error:
             reason = " ".join(str(error).split())
             raise invalid("basis", basis, f"must be a basis set for these atoms ({reason})") from error
+        _check_room(mol.nao, max(mol.nelec), basis)
         field_ = scf.ROHF(mol) if spin else scf.RHF(mol)
         field_.conv_tol = 1e-12
         field_.kernel()
@@ -80,7 +81,7 @@ def pennylane_integrals(atoms: Geometry, basis: str, charge: int, spin: int) -> 
     """Compute closed-shell Hartree-Fock integrals with PennyLane's own quantum chemistry.
 
     Raises:
-        InvalidInputError: If the shell is open or PennyLane does not know the basis.
+        InvalidInputError: If the shell is open, PennyLane does not know the basis or it has too few orbitals.
     """
     if spin:
         raise invalid("spin", spin, "must be 0 for route='pennylane'", "use route='pyscf'")
@@ -92,6 +93,7 @@ def pennylane_integrals(atoms: Geometry, basis: str, charge: int, spin: int) -> 
         mol = qp.qchem.Molecule(symbols, positions, charge=charge, basis_name=basis)
     except ValueError as error:
         raise invalid("basis", basis, f"must be one that PennyLane knows ({error})") from error
+    _check_room(mol.n_orbitals, mol.n_electrons // 2, basis)
     energies = qp.qchem.scf(mol)()[0]
     core, one, two = qp.qchem.electron_integrals(mol)()
     moments = qp.qchem.dipole_integrals(mol)()[1]
@@ -104,6 +106,14 @@ def pennylane_integrals(atoms: Geometry, basis: str, charge: int, spin: int) -> 
         dipole=np.stack([np.asarray(axis) for axis in moments]),
         orbital_energies=np.asarray(energies),
     )
+
+
+def _check_room(orbitals: int, needed: int, basis: str) -> None:
+    """Refuse electrons that the basis has no orbitals for, before Hartree-Fock fails on them."""
+    if orbitals < needed:
+        raise invalid(
+            "basis", basis, f"must have at least {needed} orbitals for these electrons", "use a larger basis"
+        )
 
 
 def active_space(

@@ -188,8 +188,6 @@ def molecule(
     compute = pyscf_integrals if route == "pyscf" else pennylane_integrals
     full = compute(atoms, basis, charge, unpaired)
     up = (electrons + unpaired) // 2
-    if up > len(full.one):
-        raise invalid("basis", basis, f"must have at least {up} orbitals for {name}", "use a larger basis")
     chosen, particles = active_space(full, (up, electrons - up), active_electrons, active_orbitals)
     m = len(chosen.one)
     if mapping == "parity" and m < 2:
@@ -261,8 +259,6 @@ def _atoms(
         if length <= 0.0:
             raise invalid("bond_length", bond_length, "must be positive (angstrom)")
         return geometry.strip(), build(length), charge
-    if bond_length is not None:
-        raise invalid("bond_length", bond_length, "must be left out where the geometry is explicit")
     if isinstance(geometry, str):
         lines = [part.split() for part in geometry.replace("\n", ";").split(";") if part.strip()]
         if any(len(parts) != 4 for parts in lines) or not lines:
@@ -271,6 +267,8 @@ def _atoms(
         raw: list[tuple[str, Sequence[object]]] = [(parts[0], parts[1:]) for parts in lines]
     else:
         raw = [(symbol, list(position)) for symbol, position in geometry]
+    if bond_length is not None:
+        raise invalid("bond_length", bond_length, "must be left out where the geometry is explicit")
     atoms = []
     for symbol, position in raw:
         try:

@@ -27,6 +27,15 @@ def oracle_gate(circuit: QuantumCircuit, label: str, *, adjoint: bool = False, c
         label: The oracle that one such gate counts as.
         adjoint: Only changes the name, for drawings.
         controlled: Only changes the name, for drawings.
+
+    Returns:
+        The gate.
+
+    Example:
+        >>> circuit = QuantumCircuit(1)
+        >>> _ = circuit.h(0)
+        >>> oracle_gate(circuit, "U_b").label
+        'U_b'
     """
     name = ("c" if controlled else "") + label + ("_dg" if adjoint else "")
     gate: Gate = circuit.to_gate(label=label)
@@ -77,6 +86,22 @@ def unitary_circuit(matrix: NDArray[np.complex128]) -> QuantumCircuit:
     return circuit
 
 
+def controlled_last(circuit: QuantumCircuit) -> QuantumCircuit:
+    """Return ``circuit`` under one control, which is a new last qubit."""
+    n = circuit.num_qubits
+    out = QuantumCircuit(n + 1)
+    out.append(circuit.to_gate().control(1), [n, *range(n)])
+    return out
+
+
+def controlled_matrix(matrix: NDArray[np.complex128]) -> NDArray[np.complex128]:
+    """Return the matrix of :func:`controlled_last`: the identity, then ``matrix`` where the last qubit is 1."""
+    size = len(matrix)
+    out = np.eye(2 * size, dtype=np.complex128)
+    out[size:, size:] = matrix
+    return out
+
+
 def count_queries(circuit: QuantumCircuit, labels: tuple[str, ...] = (A_LABEL, B_LABEL)) -> dict[str, int]:
     """Count the gates that carry an oracle's label, at any depth of nesting.
 
@@ -88,6 +113,11 @@ def count_queries(circuit: QuantumCircuit, labels: tuple[str, ...] = (A_LABEL, B
 
     Returns:
         A count for each label, zero included.
+
+    Example:
+        >>> from qalgs.circuits import Dilation, qsvt_circuit
+        >>> count_queries(qsvt_circuit(Dilation([[0.5, 0], [0, 1]]), [0.1, 0.2, 0.1]))
+        {'U_A': 2, 'U_b': 0}
     """
     found: Counter[str] = Counter()
     for instruction in circuit.data:
@@ -101,7 +131,9 @@ def count_queries(circuit: QuantumCircuit, labels: tuple[str, ...] = (A_LABEL, B
         base = getattr(operation, "base_gate", None)
         if base is not None and base.label in labels:
             found[str(base.label)] += 1
-        elif not type(operation).__module__.startswith(_LEAVES):
+        elif not (type(operation).__module__ or "").startswith(
+            _LEAVES
+        ):  # Qiskit makes inverse classes without one
             definition = getattr(operation, "definition", None)
             if definition is not None:
                 found.update(count_queries(definition, labels))
