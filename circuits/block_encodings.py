@@ -16,7 +16,14 @@ from numpy.typing import ArrayLike, NDArray
 from qiskit import QuantumCircuit
 from qiskit.circuit import Gate
 
-from qalgs.circuits.oracles import A_LABEL, dense_gate, oracle_gate, unitary_circuit
+from qalgs.circuits.oracles import (
+    A_LABEL,
+    controlled_last,
+    controlled_matrix,
+    dense_gate,
+    oracle_gate,
+    unitary_circuit,
+)
 from qalgs.errors import InvalidInputError, invalid
 
 Matrix = NDArray[np.complex128]
@@ -118,9 +125,7 @@ class BlockEncoding(ABC):
         if dense:
             matrix = self.unitary.conj().T if adjoint else self.unitary
             if controlled:
-                full = np.eye(2 * matrix.shape[0], dtype=np.complex128)
-                full[matrix.shape[0] :, matrix.shape[0] :] = matrix
-                matrix = full
+                matrix = controlled_matrix(matrix)
             make = self.controlled_circuit if controlled else self.circuit
             return dense_gate(np.ascontiguousarray(matrix), A_LABEL, make, adjoint=adjoint, controlled=controlled)
         circuit = self.controlled_circuit() if controlled else self.circuit()
@@ -183,6 +188,14 @@ class Dilation(BlockEncoding):
     Args:
         matrix: ``2**n`` by ``2**n``.
         alpha: At least the spectral norm; defaults to 1 or the norm, whichever is larger.
+
+    Raises:
+        InvalidInputError: If the matrix is not finite of ``2**n`` rows, or ``alpha`` is below its norm.
+
+    Example:
+        >>> encoding = Dilation([[0.5, 0.25], [0.25, 0.5]])
+        >>> encoding.block().real.round(2).tolist()
+        [[0.5, 0.25], [0.25, 0.5]]
     """
 
     def __init__(self, matrix: ArrayLike, alpha: float | None = None) -> None:
@@ -231,10 +244,23 @@ class Dilation(BlockEncoding):
 
     def controlled_circuit(self) -> QuantumCircuit:
         """Return the controlled dilation as one dense gate."""
-        size = self._unitary.shape[0]
-        full = np.eye(2 * size, dtype=np.complex128)
-        full[size:, size:] = self._unitary
-        return unitary_circuit(full)
+        return unitary_circuit(controlled_matrix(self._unitary))
+
+
+class GatedEncoding(BlockEncoding):
+    """An encoding whose plain and controlled circuits differ by the controls of a few of its gates."""
+
+    @abstractmethod
+    def _build(self, controlled: bool) -> QuantumCircuit:
+        """Return one call, with the control (if any) as the last qubit."""
+
+    def circuit(self) -> QuantumCircuit:
+        """Return the gates of one call."""
+        return self._build(controlled=False)
+
+    def controlled_circuit(self) -> QuantumCircuit:
+        """Return one call under a control, which only the gates that do not cancel otherwise carry."""
+        return self._build(controlled=True)
 
 
 class UserEncoding(BlockEncoding):
@@ -247,6 +273,12 @@ class UserEncoding(BlockEncoding):
 
     Raises:
         InvalidInputError: If the block differs (a wrong ``alpha`` is named).
+
+    Example:
+        >>> own = QuantumCircuit(2)  # system qubit 0, flag qubit 1
+        >>> _ = own.z(0)
+        >>> UserEncoding(own, np.diag([1.0, -1.0]), alpha=1.0).num_ancillas
+        1
     """
 
     def __init__(self, circuit: QuantumCircuit, matrix: ArrayLike, alpha: float) -> None:
@@ -274,13 +306,41 @@ class UserEncoding(BlockEncoding):
 
     def controlled_circuit(self) -> QuantumCircuit:
         """Return Qiskit's controlled form, with the control moved to the end."""
-        n = self.num_qubits
-        out = QuantumCircuit(n + 1)
-        out.append(self._circuit.to_gate().control(1), [n, *range(n)])
+        return controlled_last(self._circuit)
+
+
+class ComposedEncoding(BlockEncoding):
+    """An encoding made of other oracles: defined by what :meth:`append` does, calls of ``U_A`` and all.
+
+    It holds at least one labelled oracle gate a call, which queries are counted by, so it must not be wrapped in a
+    labelled gate of its own.
+    """
+
+    @abstractmethod
+    def append(
+        self,
+        circuit: QuantumCircuit,
+        system: Sequence[int],
+        ancillas: Sequence[int],
+        *,
+        adjoint: bool = False,
+        control: int | None = None,
+        dense: bool = False,
+    ) -> None:
+        """Append one call."""
+
+    def circuit(self) -> QuantumCircuit:
+        """Return one call."""
+        out = QuantumCircuit(self.num_qubits)
+        self.append(out, range(self.num_system), range(self.num_system, self.num_qubits))
         return out
 
+    def controlled_circuit(self) -> QuantumCircuit:
+        """Return Qiskit's controlled form."""
+        return controlled_last(self.circuit())
 
-class Shifted(BlockEncoding):
+
+class Shifted(ComposedEncoding):
     """``I + eta A`` from one controlled call of ``U_A`` and one more ancilla.
 
     ``RY(-t) c-U_A RY(t)`` with ``tan(t/2) = sqrt(eta alpha)`` holds ``(I + eta A) / (1 + eta alpha)``; with
@@ -291,6 +351,14 @@ class Shifted(BlockEncoding):
         base: Encoding of ``A``.
         eta: Step of the proximal point, above zero.
         phase: 1 (real shift) or 1j (complex shift ``I + i eta A``).
+
+    Raises:
+        InvalidInputError: If ``eta`` is not positive or ``phase`` is neither 1 nor 1j.
+
+    Example:
+        >>> shifted = Shifted(Dilation([[0.5, 0.25], [0.25, 0.5]]), eta=2.0)
+        >>> shifted.alpha, shifted.matrix.real.tolist()
+        (3.0, [[2.0, 0.5], [0.5, 2.0]])
     """
 
     def __init__(self, base: BlockEncoding, eta: float, phase: complex = 1.0) -> None:
@@ -367,15 +435,7 @@ class Shifted(BlockEncoding):
         n = self.num_qubits
         body = QuantumCircuit(n)
         self._middle(body, range(self.num_system), range(self.num_system, n - 1), n - 1, adjoint, False)
-        out = QuantumCircuit(n + 1)
-        out.append(body.to_gate().control(1), [n, *range(n)])
-        return out
-
-    def circuit(self) -> QuantumCircuit:
-        """Return the three layers."""
-        out = QuantumCircuit(self.num_qubits)
-        self.append(out, range(self.num_system), range(self.num_system, self.num_qubits))
-        return out
+        return controlled_last(body)
 
     def controlled_circuit(self) -> QuantumCircuit:
         """Return the controlled form."""

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from qiskit import QuantumCircuit
 
-from qalgs.circuits.block_encodings import BlockEncoding, Matrix, is_hermitian, square_power_of_two
+from qalgs.circuits.block_encodings import GatedEncoding, Matrix, is_hermitian, square_power_of_two
 from qalgs.circuits.state_preparation import gray_angles, multiplexed_rotation, prepare_state
 from qalgs.errors import invalid
 
@@ -20,7 +20,7 @@ def _real(matrix: ArrayLike) -> NDArray[np.float64]:
     return a.real
 
 
-class Fable(BlockEncoding):
+class Fable(GatedEncoding):
     """FABLE (Camps and Van Beeumen, 2205.00081): entries as Gray-coded multiplexed rotations.
 
     ``alpha = 2**n max|a|``; ``n + 1`` ancillas; at most ``4**n`` RY and as many CX, fewer with ``cutoff``. A Z
@@ -30,13 +30,25 @@ class Fable(BlockEncoding):
         matrix: Real, ``2**n`` by ``2**n``.
         cutoff: Rotations smaller than this (radians) are left out; the block then errs by at most about
             ``cutoff`` a rotation, and :meth:`check` compares with the matrix actually encoded.
+
+    Raises:
+        InvalidInputError: If the matrix is zero or not real of ``2**n`` rows, or ``cutoff`` is negative.
+
+    Example:
+        >>> encoding = Fable([[0.5, 0.25], [0.25, 0.5]])
+        >>> encoding.num_qubits, encoding.check() < 1e-10
+        (3, True)
     """
 
     def __init__(self, matrix: ArrayLike, cutoff: float = 0.0) -> None:
         a = _real(matrix)
         self.num_system = a.shape[0].bit_length() - 1
         self.num_ancillas = self.num_system + 1
+        if not 0.0 <= cutoff < np.inf:
+            raise invalid("cutoff", cutoff, "must be finite and not negative")
         peak = float(np.abs(a).max())
+        if peak == 0.0:
+            raise invalid("matrix", "zero", "must not vanish")
         self.alpha = peak * 2**self.num_system
         # The controls are the system (column, low bits) and the index register (row, high bits).
         self.steps = gray_angles(2.0 * np.arccos(np.clip(a / peak, -1.0, 1.0)).reshape(-1))
@@ -52,15 +64,11 @@ class Fable(BlockEncoding):
         """The encoded matrix (after compression)."""
         return self._matrix
 
-    def circuit(self) -> QuantumCircuit:
-        """H, multiplexed reflections, SWAP, H."""
-        return self._build(controlled=False)
-
-    def controlled_circuit(self) -> QuantumCircuit:
-        """The rotations gain a control of angle zero; SWAPs and Z are controlled; the H cancel."""
-        return self._build(controlled=True)
-
     def _build(self, controlled: bool) -> QuantumCircuit:
+        """H, multiplexed reflections, SWAP, H.
+
+        The rotations gain a control of angle zero; SWAPs and Z are controlled; the H cancel.
+        """
         n = self.num_system
         circuit = QuantumCircuit(self.num_qubits + controlled)
         system, index, flag, control = list(range(n)), list(range(n, 2 * n)), 2 * n, 2 * n + 1
@@ -92,7 +100,7 @@ def _from_gray(steps: NDArray[np.float64]) -> NDArray[np.float64]:
     return gray_angles(plain)[order] * size
 
 
-class Banded(BlockEncoding):
+class Banded(GatedEncoding):
     """A real symmetric matrix of few diagonals: one multiplexed reflection and one shift a diagonal.
 
     ``A = D_0 + sum_k (S^k D_k + h.c.)`` with diagonals ``D_k`` and the open-ended shift ``S`` (increments with an
@@ -101,6 +109,15 @@ class Banded(BlockEncoding):
 
     Args:
         matrix: Real symmetric, ``2**n`` by ``2**n``.
+
+    Raises:
+        InvalidInputError: If the matrix is not real symmetric of ``2**n`` rows, or is zero.
+
+    Example:
+        >>> laplacian = 2 * np.eye(4) - np.eye(4, k=1) - np.eye(4, k=-1)
+        >>> encoding = Banded(laplacian)
+        >>> encoding.alpha, encoding.num_ancillas
+        (4.0, 4)
     """
 
     def __init__(self, matrix: ArrayLike) -> None:
@@ -127,15 +144,11 @@ class Banded(BlockEncoding):
         """The encoded matrix."""
         return self._matrix
 
-    def circuit(self) -> QuantumCircuit:
-        """PREPARE, the diagonals one after another, PREPARE inverse."""
-        return self._build(controlled=False)
-
-    def controlled_circuit(self) -> QuantumCircuit:
-        """Rotations and shifts gain the control; PREPARE does not."""
-        return self._build(controlled=True)
-
     def _build(self, controlled: bool) -> QuantumCircuit:
+        """PREPARE, the diagonals one after another, PREPARE inverse.
+
+        Rotations and shifts gain the control; PREPARE does not.
+        """
         n = self.num_system
         circuit = QuantumCircuit(self.num_qubits + controlled)
         overflow, flag, way = n, n + 1, n + 2

@@ -10,20 +10,30 @@ from numpy.typing import ArrayLike
 from qiskit import QuantumCircuit
 from qiskit.quantum_info import SparsePauliOp
 
-from qalgs.circuits.block_encodings import BlockEncoding, Matrix, square_power_of_two
+from qalgs.circuits.block_encodings import GatedEncoding, Matrix, square_power_of_two
 from qalgs.circuits.state_preparation import prepare_state
 from qalgs.errors import invalid
 
 
-class PauliLCU(BlockEncoding):
+class PauliLCU(GatedEncoding):
     """PREPARE-SELECT-PREPARE over the Pauli strings of the matrix, ``alpha = sum |c|``.
 
     Args:
         operator: A matrix of ``2**n`` rows or a ``SparsePauliOp``.
         cutoff: Drop terms below this fraction of the largest.
+
+    Raises:
+        InvalidInputError: If the operator is zero or not of ``2**n`` rows, or ``cutoff`` is negative.
+
+    Example:
+        >>> encoding = PauliLCU([[0.5, 0.25], [0.25, 0.5]])
+        >>> encoding.alpha, encoding.num_ancillas
+        (0.75, 1)
     """
 
     def __init__(self, operator: ArrayLike | SparsePauliOp, cutoff: float = 1e-14) -> None:
+        if not 0.0 <= cutoff < 1.0:
+            raise invalid("cutoff", cutoff, "must be at least 0 and below 1")
         if isinstance(operator, SparsePauliOp):
             terms = operator.simplify()
         else:
@@ -48,15 +58,8 @@ class PauliLCU(BlockEncoding):
         weights[: len(self.terms)] = np.sqrt(np.abs(self.terms.coeffs) / self.alpha)
         return prepare_state(weights)
 
-    def circuit(self) -> QuantumCircuit:
-        """PREPARE, SELECT, PREPARE inverse."""
-        return self._build(controlled=False)
-
-    def controlled_circuit(self) -> QuantumCircuit:
-        """Only SELECT is controlled: the two PREPAREs cancel when it is off."""
-        return self._build(controlled=True)
-
     def _build(self, controlled: bool) -> QuantumCircuit:
+        """PREPARE, SELECT, PREPARE inverse; only SELECT is controlled: the two PREPAREs cancel when it is off."""
         n, m = self.num_system, self.num_ancillas
         circuit = QuantumCircuit(n + m + controlled)
         index = list(range(n, n + m))
@@ -118,7 +121,7 @@ def _phase(circuit: QuantumCircuit, angle: float, controls: Sequence[int]) -> No
         circuit.mcp(angle, list(controls[:-1]), controls[-1])
 
 
-class PoissonShifts(BlockEncoding):
+class PoissonShifts(GatedEncoding):
     """The Dirichlet Laplacian of a grid as an LCU of two shifts a direction; no index arithmetic.
 
     Per direction ``T = tridiag(-1, 2, -1) = 2 I - S - S^T``. The open-ended shift ``S`` is the increment of the
@@ -129,6 +132,13 @@ class PoissonShifts(BlockEncoding):
     Args:
         bits: Qubits of each direction; the grid has ``2**bits[k]`` points along direction ``k``.
         scale: The encoded matrix is the Laplacian over ``scale`` (its norm, to encode a unit matrix).
+
+    Raises:
+        InvalidInputError: If there is no direction, a direction has no qubit, or ``scale`` is not positive.
+
+    Example:
+        >>> PoissonShifts([2]).matrix.real.astype(int).tolist()
+        [[2, -1, 0, 0], [-1, 2, -1, 0], [0, -1, 2, -1], [0, 0, -1, 2]]
     """
 
     def __init__(self, bits: Sequence[int], scale: float = 1.0) -> None:
@@ -155,15 +165,11 @@ class PoissonShifts(BlockEncoding):
             total += np.kron(np.eye(2**high), np.kron(t, np.eye(2**low)))
         return np.asarray(total / self.scale, dtype=np.complex128)
 
-    def circuit(self) -> QuantumCircuit:
-        """Return PREPARE, one conditional shift a direction, PREPARE inverse."""
-        return self._build(controlled=False)
-
-    def controlled_circuit(self) -> QuantumCircuit:
-        """Only the shifts and signs are controlled."""
-        return self._build(controlled=True)
-
     def _build(self, controlled: bool) -> QuantumCircuit:
+        """PREPARE, one conditional shift a direction, PREPARE inverse.
+
+        Only the shifts and signs are controlled.
+        """
         n, d = self.num_system, len(self.bits)
         circuit = QuantumCircuit(self.num_qubits + controlled)
         way, active, flag = n, n + 1, n + 2

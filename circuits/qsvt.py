@@ -45,6 +45,8 @@ def append_qsvt(
     """
     phi = np.asarray(phases, dtype=float)
     degree = len(phi) - 1
+    if not np.isfinite(phi).all():
+        raise invalid("phases", phi.tolist(), "must be finite")
     if degree < 1:
         raise invalid("phases", len(phi), "must hold at least two phases")
     if control is not None and degree % 2 == 0:
@@ -87,9 +89,14 @@ def reflect_zero(circuit: QuantumCircuit, qubits: Sequence[int], control: int | 
         circuit.global_phase += np.pi
     else:
         circuit.z(control)
+    flip_zero(circuit, qubits, [] if control is None else [control])
+
+
+def flip_zero(circuit: QuantumCircuit, qubits: Sequence[int], controls: Sequence[int] = ()) -> None:
+    """Append ``1 - 2 |0><0|`` on ``qubits`` where all ``controls`` are 1."""
     for q in qubits:
         circuit.x(q)
-    others = [*qubits[:-1], *([] if control is None else [control])]
+    others = [*qubits[:-1], *controls]
     if others:
         circuit.h(qubits[-1])
         circuit.mcx(others, qubits[-1])
@@ -103,7 +110,19 @@ def reflect_zero(circuit: QuantumCircuit, qubits: Sequence[int], control: int | 
 def qsvt_circuit(
     encoding: BlockEncoding, phases: ArrayLike, *, inverse_side: bool = True, dense: bool = False
 ) -> QuantumCircuit:
-    """Return the transformation as a circuit: system, ancillas, then the signal qubit."""
+    """Return the transformation as a circuit: system, ancillas, then the signal qubit.
+
+    Args:
+        encoding: Block encoding of the matrix.
+        phases: The ``degree + 1`` phases in radians, as :func:`qalgs.qlsp.symmetric_phases` finds them.
+        inverse_side: Apply the polynomial to the adjoint, as the inverse needs; Hermitian matrices do not care.
+        dense: Define each call by its matrix, which exact simulators apply at once.
+
+    Example:
+        >>> from qalgs.circuits import Dilation
+        >>> qsvt_circuit(Dilation([[0.5, 0.25], [0.25, 0.5]]), [0.1, 0.2, 0.1]).num_qubits
+        3
+    """
     n = encoding.num_qubits
     circuit = QuantumCircuit(n + 1)
     append_qsvt(

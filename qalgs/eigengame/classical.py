@@ -112,9 +112,15 @@ def top_eigenvectors(
         [3.0, 2.0]
     """
     m = _symmetric("matrix", matrix)
-    if isinstance(steps_per_round, bool) or steps_per_round < 1:
-        raise invalid("steps_per_round", steps_per_round, "must be at least 1")
+    for name, value in (("iterations", iterations), ("steps_per_round", steps_per_round)):
+        if isinstance(value, bool) or value < 1:
+            raise invalid(name, value, "must be at least 1")
+    if not 0 <= tolerance < np.inf:
+        raise invalid("tolerance", tolerance, "must be finite and not negative")
+    if step is not None and not 0 < step < np.inf:
+        raise invalid("step", step, "must be positive and finite")
     _check_game(m, k, method, gradient, schedule)
+    _starts(k, stagger)
     scale = float(np.linalg.norm(m, 2))
     rate = 0.5 / scale if step is None else float(step)
     game = _Game(

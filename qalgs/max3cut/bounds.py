@@ -20,7 +20,7 @@ import numpy as np
 from qalgs.errors import invalid
 
 from .low_rank import bound_real_rank2, maximize_rank1
-from .matrices import CutForm, Matrix, cut_form
+from .matrices import CutForm, Matrix, check_matrix, cut_form
 from .problem import GraphLike, Problem, as_problem
 from .spectrum import Spectrum, spectrum
 
@@ -42,10 +42,10 @@ class UpperBound:
     raw: float
 
 
-def check_bound(bound: str | None) -> None:
-    """Raise unless ``bound`` is None or names a bound."""
+def check_bound(bound: str | None, name: str = "bound") -> None:
+    """Raise unless ``bound``, called ``name`` by the caller, is None or names a bound."""
     if bound is not None and bound not in get_args(Bound):
-        raise invalid("bound", bound, f"must be None or one of {', '.join(get_args(Bound))}")
+        raise invalid(name, bound, f"must be None or one of {', '.join(get_args(Bound))}")
 
 
 def upper_bound(
@@ -73,7 +73,10 @@ def upper_bound(
         >>> upper_bound(nx.complete_graph(4), "sdp").value
         5
     """
-    check_bound(kind)
+    check_bound(kind, "kind")
+    check_matrix(matrix)
+    if isinstance(rank, bool) or not isinstance(rank, int) or rank < 1:
+        raise invalid("rank", rank, "must be an int of at least 1")
     problem = as_problem(graph, weight)
     trivial = rounded(problem, problem.positive_total, "trivial")
     if kind == "trivial" or problem.n < 3 or problem.m == 0:

@@ -108,6 +108,8 @@ def maximize_form(
         raise invalid("rank", rank, f"must be an int between 1 and n = {n}")
     if K == 2 and rank is not None and rank > 2:
         raise invalid("rank", rank, "must be at most 2 for K = 2", "leave rank to its default")
+    if isinstance(max_candidates, bool) or max_candidates < 1:
+        raise invalid("max_candidates", max_candidates, "must be an int of at least 1")
     values, vectors = np.linalg.eigh(matrix)
     values, vectors = values[::-1], vectors[:, ::-1]
     scale = max(float(np.abs(values).max()), 1e-300)

@@ -147,6 +147,8 @@ def sbm(sizes: list[int], inside: float, outside: float, *, seed: Seed = None) -
     for name, value in (("inside", inside), ("outside", outside)):
         if not 0 <= value <= 1:
             raise invalid(name, value, "must be a probability between 0 and 1")
+    if not sizes or any(isinstance(size, bool) or not isinstance(size, int) or size < 1 for size in sizes):
+        raise invalid("sizes", sizes, "must be ints of at least 1")
     block = np.repeat(np.arange(len(sizes)), sizes)
     n = len(block)
     _positive(n)

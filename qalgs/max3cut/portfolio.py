@@ -147,59 +147,85 @@ def evolve(
     workers = resolve_jobs(n_jobs)
     # Threads share the graph and the kernels release the lock; other backends are as good, but slower to start.
     backend = backend or "threading"
-    pool: list[rf.Refined] = [rf.one_opt(problem, w) for w in warm[:1]]
-    best = max(pool, key=lambda r: r.cut, default=None)
-    flips, generation, number, era, idle = 0, 0, 0, 0, 0
-    rng = keyed(root, "portfolio", "parents")
-    pool = []
+    search = _Search(problem, warm, plan, root, deadline)
+    if search.best is not None:
+        yield search.step("warm start")
+    while not search.over(target):
+        filling = len(search.pool) < plan.pool
+        search.take(run_all(breed, search.tasks(), n_jobs=workers, backend=backend), filling)
+        yield search.step("anneal" if filling else "recombine")
 
-    def over() -> bool:
-        reached = best is not None and target is not None and best.cut >= target
-        return reached or (deadline is not None and time.monotonic() >= deadline)
 
-    def finished(stage: str) -> Step:
-        assert best is not None
-        return Step(best.labels, best.cut, stage, flips, generation, tuple(r.labels for r in pool))
+class _Search:
+    """The state of a search: the pool, the champion, and how long nothing has improved.
 
-    if best is not None:
-        yield finished("warm start")
-    while not over() and (plan.generations is None or generation < plan.generations):
-        filling = len(pool) < plan.pool
-        size = min(plan.batch, plan.pool - len(pool)) if filling else plan.batch
-        tasks: list[Brood] = []
-        for _ in range(size):
-            key = (era, number)
-            number += 1
-            slot = len(pool) + len(tasks)
-            if filling and era == 0 and slot % 4 == 3 and slot // 4 < len(warm):
-                tasks.append(Brood(problem, "warm", (warm[slot // 4],), root, key, plan.fresh, deadline))
-            elif filling:
-                tasks.append(Brood(problem, "fresh", (), root, key, plan.fresh, deadline))
-            else:
-                i, j = rng.choice(len(pool), 2, replace=False).tolist()
-                mode = ("patch", "uniform", "relink")[int(rng.integers(3))]
-                parents = (pool[i].labels, pool[j].labels)
-                tasks.append(Brood(problem, mode, parents, root, key, plan.child, deadline))
-        before = None if best is None else best.cut
-        for child in run_all(breed, tasks, n_jobs=workers, backend=backend):
-            flips += child.flips
-            if best is None or child.cut > best.cut:
-                best = child
+    The pool is filled first; then batches of children compete for places. A pool that has collapsed or stalled is
+    started over beside the champion, which meets the new pool again once that has settled.
+    """
+
+    def __init__(
+        self, problem: Problem, warm: list[Labels], plan: Effort, root: int, deadline: float | None
+    ) -> None:
+        self.problem, self.warm, self.plan, self.root, self.deadline = problem, warm, plan, root, deadline
+        self.best = rf.one_opt(problem, warm[0]) if warm else None
+        self.pool: list[rf.Refined] = []
+        self.flips = self.generation = self.number = self.era = self.idle = 0
+        self.rng = keyed(root, "portfolio", "parents")
+
+    def over(self, target: float | None) -> bool:
+        """Whether the target is reached, or the time or the work is spent."""
+        if self.plan.generations is not None and self.generation >= self.plan.generations:
+            return True
+        reached = self.best is not None and target is not None and self.best.cut >= target
+        return reached or (self.deadline is not None and time.monotonic() >= self.deadline)
+
+    def step(self, stage: str) -> Step:
+        """Return where the search stands."""
+        assert self.best is not None
+        pool = tuple(member.labels for member in self.pool)
+        return Step(self.best.labels, self.best.cut, stage, self.flips, self.generation, pool)
+
+    def tasks(self) -> list[Brood]:
+        """Return the next batch of tasks, numbered through."""
+        room = self.plan.pool - len(self.pool)
+        found = []
+        for slot in range(len(self.pool), len(self.pool) + min(self.plan.batch, room or self.plan.batch)):
+            mode, parents, sweeps = self._fresh(slot) if room else self._child()
+            key = (self.era, self.number)
+            found.append(Brood(self.problem, mode, parents, self.root, key, sweeps, self.deadline))
+            self.number += 1
+        return found
+
+    def _fresh(self, slot: int) -> tuple[str, tuple[Labels, ...], int]:
+        if self.era == 0 and slot % 4 == 3 and slot // 4 < len(self.warm):
+            return "warm", (self.warm[slot // 4],), self.plan.fresh
+        return "fresh", (), self.plan.fresh
+
+    def _child(self) -> tuple[str, tuple[Labels, ...], int]:
+        i, j = self.rng.choice(len(self.pool), 2, replace=False).tolist()
+        mode = ("patch", "uniform", "relink")[int(self.rng.integers(3))]
+        return mode, (self.pool[i].labels, self.pool[j].labels), self.plan.child
+
+    def take(self, children: list[rf.Refined], filling: bool) -> None:
+        """Let the children in, and start over where the pool has nothing more to give."""
+        before = None if self.best is None else self.best.cut
+        for child in children:
+            self.flips += child.flips
+            if self.best is None or child.cut > self.best.cut:
+                self.best = child
             if filling:
-                pool.append(child)
+                self.pool.append(child)
             else:
-                _admit(problem, pool, child)
+                _admit(self.problem, self.pool, child)
         if filling:
-            yield finished("anneal")
-            continue
-        generation += 1
-        assert best is not None
-        idle = 0 if before is None or best.cut > before else idle + len(tasks)
-        if idle >= 12 * plan.pool or (idle >= 2 * plan.pool and _collapsed(problem, pool)):
-            # Start over beside the champion, which meets the new pool again once that has settled.
-            era, idle = era + 1, 0
-            pool = [best] if era % 2 == 0 else []
-        yield finished("recombine")
+            return
+        assert self.best is not None
+        self.generation += 1
+        self.idle = 0 if before is None or self.best.cut > before else self.idle + len(children)
+        stalled, settled = self.idle >= 12 * self.plan.pool, self.idle >= 2 * self.plan.pool
+        if stalled or (settled and _collapsed(self.problem, self.pool)):
+            self.era, self.idle = self.era + 1, 0
+            self.pool = [self.best] if self.era % 2 == 0 else []
 
 
 def distance(first: Labels, second: Labels) -> int:

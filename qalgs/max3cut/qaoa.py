@@ -150,6 +150,8 @@ def vqa_job(
         >>> job.circuit.num_qubits, job.exact
         (9, -2.0)
     """
+    if isinstance(budget, bool) or not isinstance(budget, int) or budget < 1:
+        raise invalid("budget", budget, "must be an int of at least 1")
     problem = as_problem(graph, weight)
     coded = max3cut_encoding(_plain(problem), encoding)
     labels = _labels(problem, warm_start)
@@ -223,7 +225,13 @@ def run_qaoa(
         >>> result.optimum, result.expected_cut > result.uniform_cut
         (1, True)
     """
-    for name, value, low in (("budget", budget, 4), ("samples", samples, 1)):
+    counts = {
+        "budget": (budget, 4),
+        "samples": (samples, 1),
+        "reps": (reps, 1),
+        "estimator_shots": (estimator_shots, 0),
+    }
+    for name, (value, low) in counts.items():
         if isinstance(value, bool) or not isinstance(value, int) or value < low:
             raise invalid(name, value, f"must be an int of at least {low}")
     began, cpu = time.perf_counter(), time.process_time()

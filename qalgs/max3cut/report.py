@@ -6,6 +6,7 @@ import csv
 import dataclasses
 import io
 import json
+import math
 import os
 import platform
 import time
@@ -15,6 +16,7 @@ from functools import cache
 from pathlib import Path
 from typing import Literal, get_args
 
+from qalgs.circuits.max3cut_encodings import EncodingName
 from qalgs.errors import InvalidInputError, invalid
 from qalgs.results import JSON, jsonable, write_atomic
 
@@ -262,6 +264,13 @@ def compare(
         [('three-arc', 6), ('dsatur', 6)]
     """
     check_bound(bound)
+    for key, value, least in (("reps", reps, 1), ("samples", samples, 1), ("evaluations", evaluations, 4)):
+        if isinstance(value, bool) or not isinstance(value, int) or value < least:
+            raise invalid(key, value, f"must be an int of at least {least}")
+    if encoding not in get_args(EncodingName):
+        raise invalid("encoding", encoding, f"must be one of {', '.join(get_args(EncodingName))}")
+    if budget is not None and not (math.isfinite(budget) and budget > 0):
+        raise invalid("budget", budget, "must be a positive number of seconds or None")
     for name in methods:
         if name not in get_args(MethodName):
             raise invalid("methods", name, f"must be among {', '.join(get_args(MethodName))}")
@@ -367,7 +376,7 @@ def _run(problem: Problem, method: MethodName, seed: int, budget: float | None, 
     engine, _, refine = method.partition("+")
     if method in ("anneal", "tabu"):
         engine, refine = "circles", method
-    rank = 4 if engine == "circles" else 2
+    rank = min(4, max(problem.n, 1)) if engine == "circles" else 2
     result = max3cut(
         problem.graph(), rank=rank, method=engine, refine=refine or None, bound=None, budget=budget, seed=seed,  # type: ignore[arg-type]
         matrix="adjacency", circles=64,

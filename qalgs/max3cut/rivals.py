@@ -36,6 +36,18 @@ class Rival:
     evaluations: int
 
 
+def _counted(**counts: int) -> None:
+    """Refuse amounts of work that are no positive integers."""
+    for name, value in counts.items():
+        if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < 1:
+            raise invalid(name, value, "must be an int of at least 1")
+
+
+def _timed(seconds: float) -> None:
+    if not (np.isfinite(seconds) and seconds > 0):
+        raise invalid("seconds", seconds, "must be positive and finite")
+
+
 def frieze_jerrum(
     graph: GraphLike | Problem,
     *,
@@ -64,6 +76,7 @@ def frieze_jerrum(
     """
     from .sdp import solve_sdp
 
+    _counted(rounds=rounds)
     problem, rng = as_problem(graph, weight), as_generator(seed)
     solution = solve_sdp(problem)
     values, vectors = np.linalg.eigh(solution.gram)
@@ -98,6 +111,7 @@ def greedy(
         >>> greedy(nx.house_graph(), restarts=5, seed=1).cut
         6
     """
+    _counted(restarts=restarts)
     problem, rng = as_problem(graph, weight), as_generator(seed)
     best: rf.Refined | None = None
     for _ in range(restarts):
@@ -174,6 +188,8 @@ def exact_cpsat(
         >>> found.cut, found.proved
         (6, True)
     """
+    _timed(seconds)
+    _counted(workers=workers)
     problem = as_problem(graph, weight)
     if not problem.integral:
         raise invalid("weight", "non-integer weights", "must be integers for CP-SAT", "use exact_milp")
@@ -246,6 +262,7 @@ def exact_milp(graph: GraphLike | Problem, *, weight: str | None = "weight", sec
     from scipy.optimize import Bounds, LinearConstraint, milp
     from scipy.sparse import coo_array
 
+    _timed(seconds)
     problem = as_problem(graph, weight)
     n, m = problem.n, problem.m
     entries: list[tuple[int, int, float]] = []
@@ -311,6 +328,7 @@ def dwave_annealer(
         >>> dwave_annealer(nx.house_graph(), reads=5, sweeps=100, seed=1).cut
         6
     """
+    _counted(reads=reads, sweeps=sweeps)
     try:
         from dwave.samplers import SimulatedAnnealingSampler
     except ImportError:

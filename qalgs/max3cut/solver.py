@@ -166,6 +166,8 @@ def iter_max3cut(
         raise invalid("top", top, "must be an int of at least 1")
     if isinstance(circles, bool) or not isinstance(circles, int) or circles < 1:
         raise invalid("circles", circles, "must be an int of at least 1")
+    if isinstance(max_candidates, bool) or max_candidates < 1:
+        raise invalid("max_candidates", max_candidates, "must be an int of at least 1")
     if budget is not None and not 0 < budget < 1e18:
         raise invalid("budget", budget, "must be a positive number of seconds or None")
     if n_jobs is None:

@@ -154,15 +154,114 @@ def _null_vector(matrix, column):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True, nogil=True)
+def _fill(matrix, planes, subsets, s):  # type: ignore[no-untyped-def]
+    """Write the unit normals of subset ``s`` of the planes as rows; False if one of them is zero."""
+    size = subsets.shape[1]
+    for a in range(size):
+        norm = 0.0
+        for b in range(size + 1):
+            matrix[a, b] = planes[subsets[s, a], b]
+            norm += matrix[a, b] ** 2
+        if norm == 0.0:
+            return False
+        for b in range(size + 1):
+            matrix[a, b] /= np.sqrt(norm)
+    return True
+
+
+@njit(cache=True, nogil=True)
+def _classify(images, negative, exact, scale, root, theta, label, tied, choices, base, fixed):  # type: ignore[no-untyped-def]
+    """Label the rows inside a cell and list the others, with their choices; return (ties, their labellings).
+
+    ``fixed`` receives the sum over the labelled rows. The count stops past the limit.
+    """
+    K, rank = len(root), exact.shape[1]
+    count, expansion = 0, 1
+    fixed[:] = 0.0
+    for row in range(len(images)):
+        x = -images[row] if negative else images[row]
+        if x.real * x.real + x.imag * x.imag <= scale[row] * scale[row]:
+            tied[count], choices[count], base[count] = row, K, 0
+            count += 1
+            expansion *= K
+            continue
+        best, pick, edge = -1e300, 0, -1
+        for m in range(K):
+            along = (x * np.conj(root[m])).real
+            if along > best:
+                best, pick = along, m
+        for m in range(K):
+            y = x * np.conj(theta[m])
+            if abs(y.imag) <= scale[row] and y.real > 0:
+                edge = m
+        if edge >= 0:
+            tied[count], choices[count], base[count] = row, 2, edge
+            count += 1
+            expansion *= 2
+        else:
+            label[row] = pick
+            for col in range(rank):
+                fixed[col] += np.conj(exact[row, col]) * root[pick]
+        if expansion > _MAX_EXPANSION:
+            break
+    return count, expansion
+
+
+@njit(cache=True, nogil=True)
+def _known(label, value, scores, patterns, K):  # type: ignore[no-untyped-def]
+    """Whether a kept pattern equals ``label`` up to a rotation of the labels."""
+    for t in range(len(scores)):
+        if scores[t] >= 0 and abs(scores[t] - value) <= 1e-9 * value:
+            same = True
+            for row in range(len(label)):
+                if (label[row] - label[0] - patterns[t, row] + patterns[t, 0]) % K != 0:
+                    same = False
+                    break
+            if same:
+                return True
+    return False
+
+
+@njit(cache=True, nogil=True)
+def _expand(exact, root, tied, choices, base, count, expansion, label, fixed, total, digit, scores, patterns):  # type: ignore[no-untyped-def]
+    """Score every labelling of the tied rows beside the fixed ones; keep the best distinct patterns."""
+    rank, K = exact.shape[1], len(root)
+    digit[:count] = 0
+    for _ in range(expansion):
+        value = 0.0
+        for col in range(rank):
+            total[col] = fixed[col]
+            for t in range(count):
+                total[col] += np.conj(exact[tied[t], col]) * root[(base[t] + digit[t]) % K]
+            value += abs(total[col]) ** 2
+        slot = 0
+        for t in range(1, len(scores)):
+            if scores[t] < scores[slot]:
+                slot = t
+        if value > scores[slot] * (1 + 1e-12):
+            for t in range(count):
+                label[tied[t]] = (base[t] + digit[t]) % K
+            if not _known(label, value, scores, patterns, K):
+                scores[slot] = value
+                for row in range(len(label)):
+                    patterns[slot, row] = label[row]
+        for t in range(count):
+            digit[t] += 1
+            if digit[t] < choices[t]:
+                break
+            digit[t] = 0
+
+
+@njit(cache=True, nogil=True)
 def _rays(walk, exact, planes, root, theta, subsets, scores, patterns):  # type: ignore[no-untyped-def]
+    """Visit both rays of every subset of planes; return (rays, whether one had too many ties)."""
     n, rank = walk.shape
-    K = len(root)
     size = subsets.shape[1]
     matrix, ray = np.empty((size, size + 1)), np.empty(size + 1)
     label, tied = np.empty(n, np.int64), np.empty(n, np.int64)
     choices, base, digit = np.empty(n, np.int64), np.empty(n, np.int64), np.empty(n, np.int64)
     fixed, total = np.empty(rank, np.complex128), np.empty(rank, np.complex128)
-    scale = np.empty(n)
+    scale, images = np.empty(n), np.empty(n, np.complex128)
     for row in range(n):
         norm = 0.0
         for col in range(rank):
@@ -170,86 +269,20 @@ def _rays(walk, exact, planes, root, theta, subsets, scores, patterns):  # type:
         scale[row] = 1e-9 * np.sqrt(norm)
     rays = 0
     for s in range(len(subsets)):
-        usable = True
-        for a in range(size):
-            norm = 0.0
-            for b in range(size + 1):
-                matrix[a, b] = planes[subsets[s, a], b]
-                norm += matrix[a, b] ** 2
-            if norm == 0.0:
-                usable = False
-                break
-            for b in range(size + 1):
-                matrix[a, b] /= np.sqrt(norm)
-        if not usable or not _null_vector(matrix, ray):
+        if not _fill(matrix, planes, subsets, s) or not _null_vector(matrix, ray):
             continue
-        for sign in range(2):
+        for row in range(n):
+            images[row] = 0.0
+            for col in range(rank):
+                images[row] += walk[row, col] * complex(ray[col], ray[rank + col])
+        for negative in (False, True):
             rays += 1
-            ties, expansion = 0, 1
-            fixed[:] = 0.0
-            for row in range(n):
-                x = 0.0 + 0.0j
-                for col in range(rank):
-                    x += walk[row, col] * complex(ray[col], ray[rank + col])
-                if sign == 1:
-                    x = -x
-                if abs(x) <= scale[row]:
-                    tied[ties], choices[ties], base[ties] = row, K, 0
-                    ties += 1
-                    expansion *= K
-                    continue
-                best, pick, edge = -1e300, 0, -1
-                for m in range(K):
-                    along = (x * np.conj(root[m])).real
-                    if along > best:
-                        best, pick = along, m
-                for m in range(K):
-                    y = x * np.conj(theta[m])
-                    if abs(y.imag) <= scale[row] and y.real > 0:
-                        edge = m
-                if edge >= 0:
-                    tied[ties], choices[ties], base[ties] = row, 2, edge
-                    ties += 1
-                    expansion *= 2
-                else:
-                    label[row] = pick
-                    for col in range(rank):
-                        fixed[col] += np.conj(exact[row, col]) * root[pick]
-                if expansion > _MAX_EXPANSION:
-                    return rays, True
-            digit[:ties] = 0
-            for _ in range(expansion):
-                value = 0.0
-                for col in range(rank):
-                    total[col] = fixed[col]
-                    for t in range(ties):
-                        total[col] += np.conj(exact[tied[t], col]) * root[(base[t] + digit[t]) % K]
-                    value += abs(total[col]) ** 2
-                slot = 0
-                for t in range(1, len(scores)):
-                    if scores[t] < scores[slot]:
-                        slot = t
-                if value > scores[slot] * (1 + 1e-12):
-                    for t in range(ties):
-                        label[tied[t]] = (base[t] + digit[t]) % K
-                    fresh = True
-                    for t in range(len(scores)):
-                        if scores[t] >= 0 and abs(scores[t] - value) <= 1e-9 * value:
-                            same = True
-                            for row in range(n):
-                                if (label[row] - label[0] - patterns[t, row] + patterns[t, 0]) % K != 0:
-                                    same = False
-                                    break
-                            if same:
-                                fresh = False
-                                break
-                    if fresh:
-                        scores[slot] = value
-                        for row in range(n):
-                            patterns[slot, row] = label[row]
-                for t in range(ties):
-                    digit[t] += 1
-                    if digit[t] < choices[t]:
-                        break
-                    digit[t] = 0
+            count, expansion = _classify(
+                images, negative, exact, scale, root, theta, label, tied, choices, base, fixed
+            )
+            if expansion > _MAX_EXPANSION:
+                return rays, True
+            _expand(
+                exact, root, tied, choices, base, count, expansion, label, fixed, total, digit, scores, patterns
+            )
     return rays, False

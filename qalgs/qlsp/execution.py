@@ -14,7 +14,15 @@ from numpy.typing import NDArray
 from qiskit import ClassicalRegister, QuantumCircuit, transpile
 from qiskit.circuit import Gate, ParameterVector
 
-from qalgs.circuits.oracles import B_LABEL, count_queries, dense_gate, oracle_gate, unitary_circuit
+from qalgs.circuits.oracles import (
+    B_LABEL,
+    controlled_last,
+    controlled_matrix,
+    count_queries,
+    dense_gate,
+    oracle_gate,
+    unitary_circuit,
+)
 from qalgs.circuits.state_preparation import PreparationTemplate, preparation_template
 from qalgs.errors import ExecutionError, invalid
 from qalgs.seeds import Seed, as_generator, simulator_seed
@@ -56,7 +64,7 @@ class RightHandSide:
                 return self._gates[key]
             circuit = self.circuit.inverse() if adjoint else self.circuit
             if controlled:
-                circuit = _controlled(circuit)
+                circuit = controlled_last(circuit)
             self._gates[key] = oracle_gate(circuit, B_LABEL, adjoint=adjoint, controlled=controlled)
         return self._gates[key]
 
@@ -65,25 +73,14 @@ class RightHandSide:
         matrix = np.ascontiguousarray(matrix.conj().T) if adjoint else matrix
         prepare = self._prepare
         if controlled:
-            size = len(matrix)
-            full = np.eye(2 * size, dtype=np.complex128)
-            full[size:, size:] = matrix
-            matrix = full
+            matrix = controlled_matrix(matrix)
         return dense_gate(
             matrix,
             B_LABEL,
-            lambda: _controlled(prepare) if controlled else prepare,
+            lambda: controlled_last(prepare) if controlled else prepare,
             adjoint=adjoint,
             controlled=controlled,
         )
-
-
-def _controlled(circuit: QuantumCircuit) -> QuantumCircuit:
-    """``circuit`` under a control that is the last qubit."""
-    n = circuit.num_qubits
-    outer = QuantumCircuit(n + 1)
-    outer.append(circuit.to_gate().control(1), [n, *range(n)])
-    return outer
 
 
 def _first_column(v: Vector) -> Vector:
@@ -111,6 +108,7 @@ class Program:
         max_degree: Degree of the polynomial in the encoded matrix, or the number of sequential queries.
         real: Whether the solution is real.
         queries: Oracle calls, counted in the circuit.
+        cache: What an executor keeps for it.
     """
 
     circuit: QuantumCircuit
@@ -151,6 +149,11 @@ class Reading:
     circuits: int
     density: Vector | None = None
 
+    @property
+    def exact(self) -> bool:
+        """Whether these are amplitudes, not estimates."""
+        return self.circuits == 0
+
 
 class Executor:
     """Where programs run.
@@ -165,6 +168,9 @@ class Executor:
         seed: Seed of samplers made here.
         estimator: Any V2 estimator; observables are then measured by it, as ``<O P> / <P>`` with the projector
             ``P`` of the flags.
+
+    Raises:
+        InvalidInputError: If the backend is unknown, or shots are missing or not positive.
     """
 
     def __init__(

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from functools import partial
+from typing import TYPE_CHECKING, Any
 
 import networkx as nx
 import numpy as np
@@ -14,6 +15,16 @@ from qalgs.errors import invalid
 from qalgs.seeds import Seed, as_generator
 
 from .linear_system import LinearSystem, Matrix
+
+if TYPE_CHECKING:
+    from qalgs.circuits.block_encodings_lcu import PoissonShifts
+
+
+def _shifts(bits: list[int], scale: float, matrix: Matrix) -> PoissonShifts:
+    """Return the encoding that needs no entries of ``matrix``; not a lambda, so that systems pickle."""
+    from qalgs.circuits.block_encodings_lcu import PoissonShifts
+
+    return PoissonShifts(bits, scale=scale)
 
 
 def poisson(shape: int | Sequence[int], b: ArrayLike | str = "constant", *, seed: Seed = None) -> LinearSystem:
@@ -33,8 +44,6 @@ def poisson(shape: int | Sequence[int], b: ArrayLike | str = "constant", *, seed
         >>> poisson(4).A.toarray().astype(int).tolist()[0]
         [2, -1, 0, 0]
     """
-    from qalgs.circuits.block_encodings_lcu import PoissonShifts
-
     sides = (shape,) if isinstance(shape, int) else tuple(shape)
     if not 1 <= len(sides) <= 3 or min(sides) < 2:
         raise invalid("shape", shape, "must be one to three sizes of at least 2")
@@ -60,7 +69,7 @@ def poisson(shape: int | Sequence[int], b: ArrayLike | str = "constant", *, seed
     if all(side & (side - 1) == 0 for side in sides):
         bits = [side.bit_length() - 1 for side in sides]
         ends = sum(4 * np.sin(np.pi * side / (2 * (side + 1))) ** 2 for side in sides)
-        return LinearSystem(total, rhs, encoding=lambda m: PoissonShifts(bits, scale=float(ends)))
+        return LinearSystem(total, rhs, encoding=partial(_shifts, bits, float(ends)))
     return LinearSystem(total, rhs)
 
 

@@ -10,14 +10,28 @@ from qiskit import QuantumCircuit
 from qalgs.circuits.oracles import count_queries
 from qalgs.results import Status
 
-from .solvers.base import InnerRun, Vector
+from .solvers.problem import InnerRun, Vector
 
 __all__ = ["Ledger", "count_queries"]
 
 
 @dataclass(eq=False)
 class Ledger:
-    """Adds up the runs of one solve; the queries are those counted in the circuits."""
+    """Adds up the runs of one solve; the queries are those counted in the circuits.
+
+    Attributes:
+        queries_A: Calls of the matrix oracle.
+        queries_b: Calls of the right-hand side.
+        expected_A: A-queries with repetition until success.
+        expected_b: b-queries, likewise.
+        max_degree: Largest degree in one circuit.
+        shots: Shots spent.
+        circuits: Settings run.
+        matvecs: Classical products with the matrix.
+        circuit: The circuit of the largest degree.
+        last: The latest run.
+        executed: Every circuit with its multiplicity.
+    """
 
     queries_A: int = 0
     queries_b: int = 0

@@ -181,6 +181,8 @@ def cks_inverse(kappa: float, epsilon: float, *, terms: int | None = None) -> Ch
         1
     """
     b, j0 = cks_parameters(kappa, epsilon)
+    if terms is not None and (isinstance(terms, bool) or terms < 1):
+        raise invalid("terms", terms, "must be at least 1")
     count = j0 + 1 if terms is None else int(terms)
     j = np.arange(count)
     tail = np.where(j < b, betainc(np.minimum(b + j + 1, 2 * b), np.maximum(b - j, 1), 0.5), 0.0)

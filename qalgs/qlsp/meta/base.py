@@ -1,17 +1,71 @@
-"""What the meta-solvers share: running an inner solver on an encoding, adding up its cost."""
+"""What the meta-solvers share: the inner solver that they wrap, residuals, steps, errors of predictions."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ..linear_system import LinearSystem
-from ..solvers.base import Vector
+from qalgs.errors import invalid
+
+from ..linear_system import Kind, LinearSystem
+from ..resources import SystemModel
+from ..result import Step
+from ..solvers.base import Solver, Task
+from ..solvers.problem import InnerRun, Vector
+from ..verify import direction_error
 
 Errors = Callable[[NDArray[Any]], NDArray[np.float64]]
+
+
+@dataclass(frozen=True, eq=False)
+class MetaSolver(Solver):
+    """Base of the solvers that wrap another.
+
+    Attributes:
+        inner: Any solver, a meta-solver included.
+    """
+
+    inner: Solver
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.inner, Solver):
+            raise invalid("inner", self.inner, "must be a solver", "pass an instance, such as QSVTInversion()")
+
+    @property
+    def default_epsilon(self) -> float:
+        """The inner solver's."""
+        return self.inner.default_epsilon
+
+
+def model_of_light(system: LinearSystem) -> SystemModel:
+    """The numbers that formula costs need, without counting gates."""
+    return SystemModel(
+        kappa=system.kappa,
+        num_qubits=system.num_qubits,
+        alpha=system.encoding.alpha,
+        ancillas=system.encoding.num_ancillas,
+        positive=system.kind is Kind.POSITIVE,
+        solution_norm=float(np.linalg.norm(system.reference)),
+    )
+
+
+def step_of(system: LinearSystem, y: Vector, run: InnerRun, index: int, task: Task) -> Step:
+    """Return the step that ended at ``y``, after telling the caller."""
+    return task.notify(
+        Step(
+            index=index,
+            direction_error=direction_error(y, system.reference),
+            residual=float(np.linalg.norm(system.rhs - system.matrix @ y)),
+            queries_A=run.queries_A,
+            max_degree=run.max_degree,
+            success_probability=run.probability,
+            shots=run.shots,
+        )
+    )
 
 
 def direction_errors(reference: Vector, shift: Vector | None = None, scale: float = 1.0) -> Errors:

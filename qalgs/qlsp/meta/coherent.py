@@ -5,12 +5,12 @@ from __future__ import annotations
 import numpy as np
 from qiskit import QuantumCircuit
 
-from qalgs.circuits.oracles import A_LABEL, B_LABEL, oracle_gate
+from qalgs.circuits.oracles import B_LABEL, controlled_last, oracle_gate
 from qalgs.circuits.qsvt import append_qsvt
 from qalgs.circuits.state_preparation import prepare_state
 
 from ..execution import Executor, Program
-from ..solvers.base import InnerRun, Problem, Vector
+from ..solvers.problem import InnerRun, Problem, Vector
 from ..solvers.qsvt import QSVTInversion
 
 #: Label of the preparation of the start.
@@ -48,8 +48,7 @@ def correct_in_circuit(
     for vector, label, flip in ((y0, START_LABEL, True), (problem.rhs, B_LABEL, False)):
         if flip:
             circuit.x(choice)
-        controlled = QuantumCircuit(n + 1)
-        controlled.append(prepare_state(vector).to_gate().control(1), [n, *range(n)])
+        controlled = controlled_last(prepare_state(vector))
         circuit.append(oracle_gate(controlled, label, controlled=True), [*range(n), choice])
         if flip:
             circuit.x(choice)
@@ -57,18 +56,4 @@ def correct_in_circuit(
     append_qsvt(circuit, encoding, phases, range(n), flags, signal, dense=executor.exact, control=choice)
     circuit.ry(-angle, choice)
     program = Program(circuit, n, None, total, degree, problem.real)
-    reading = executor.read(program, problem.rhs)
-    return InnerRun(
-        vector=reading.vector * total,
-        norm_known=executor.exact,
-        probability=reading.probability,
-        queries_A=program.queries[A_LABEL],
-        queries_b=program.queries[B_LABEL],
-        max_degree=degree,
-        circuit=circuit,
-        stated_error=float("nan"),
-        shots=reading.shots,
-        circuits=max(1, reading.circuits),
-        program=program,
-        density=reading.density,
-    )
+    return InnerRun.of(program, executor.read(program, problem.rhs))

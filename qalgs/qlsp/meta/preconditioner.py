@@ -2,30 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 import scipy.sparse as sp
 import scipy.sparse.linalg as spla
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 
 from qalgs.errors import InvalidInputError, invalid
-from qalgs.seeds import Seed
 
-from ..execution import Executor
 from ..linear_system import Kind, LinearSystem, densified
 from ..resources import CostEstimate, SystemModel
 from ..result import QLSPResult
-from ..solvers.base import Callback, Cost, Solver
+from ..solvers.base import Cost, Task
 from ..verify import direction_error, error_split
+from .base import MetaSolver
 
 Apply = Callable[[NDArray[Any]], NDArray[Any]]
 
 
 @dataclass(frozen=True, eq=False)
-class ClassicalPreconditioner(Solver):
+class ClassicalPreconditioner(MetaSolver):
     """Multiply by an approximate inverse before the quantum computer sees the matrix.
 
     A positive definite system is preconditioned from both sides, ``C^T A C`` with ``C C^T`` the approximate
@@ -36,14 +35,22 @@ class ClassicalPreconditioner(Solver):
     Attributes:
         inner: Any solver, a :class:`ProximalPoint` included.
         kind: ``"jacobi"``, ``"ilu"`` (incomplete LU without fill), or a function ``v -> P^{-1} v``.
+
+    Raises:
+        InvalidInputError: If ``inner`` is no solver or ``kind`` is unknown.
+
+    Example:
+        >>> from qalgs.qlsp import LinearSystem, QSVTInversion
+        >>> system = LinearSystem(np.array([[1.0, 0.1], [0.1, 9.0]]), np.ones(2))
+        >>> result = ClassicalPreconditioner(QSVTInversion()).solve(system, epsilon=0.01)
+        >>> result.kappa_enc < system.kappa
+        True
     """
 
-    inner: Solver
     kind: str | Apply = "jacobi"
 
     def __post_init__(self) -> None:
-        if not isinstance(self.inner, Solver):
-            raise invalid("inner", self.inner, "must be a solver", "pass an instance, such as QSVTInversion()")
+        super().__post_init__()
         if not callable(self.kind) and self.kind not in ("jacobi", "ilu"):
             raise invalid("kind", self.kind, 'must be "jacobi", "ilu" or a function')
 
@@ -90,32 +97,17 @@ class ClassicalPreconditioner(Solver):
             raise invalid("kind", self.kind, f"must map vectors of {len(a)} entries to finite ones")
         return np.stack(columns, axis=1)
 
-    def solve(
-        self,
-        system: LinearSystem,
-        *,
-        epsilon: float | None = None,
-        backend: object = None,
-        sampler: Any = None,
-        estimator: Any = None,
-        shots: int | None = None,
-        seed: Seed = None,
-        observables: Mapping[str, ArrayLike] | None = None,
-        callback: Callback | None = None,
-        executor: Executor | None = None,
-    ) -> QLSPResult:
-        """Solve; see :meth:`qalgs.qlsp.solvers.base.Solver.solve`."""
-        executor = executor or Executor(backend, sampler, shots, seed, estimator)
+    def run(self, system: LinearSystem, task: Task) -> QLSPResult:
+        """Solve the product system and map its solution back; observables are read from the mapped vector."""
         inside, back = self.product(system)
-        found = self.inner.solve(inside, epsilon=epsilon, executor=executor, callback=callback)
+        found = self.inner.solve(inside, epsilon=task.epsilon, executor=task.executor, callback=task.callback)
         x = back(found.x)
         size = float(np.linalg.norm(x))
         state = x / size
         target = back(inside.solution)
-        values = {
-            name: (float(np.vdot(state, np.asarray(o) @ state).real), 0.0)
-            for name, o in (observables or {}).items()
-        }
+        # With shots the vector comes from tomography, which gives no standard error of the mapped values.
+        std = float("nan") if found.shots else 0.0
+        values = {name: (float(np.vdot(state, o @ state).real), std) for name, o in task.observables.items()}
         return replace(
             found,
             solver=self.name,
@@ -130,6 +122,7 @@ class ClassicalPreconditioner(Solver):
             residual=system.residual(x),
             kappa=system.kappa,
             observables=values,
+            seed=task.seed,
             details={**found.details, "kappa_preconditioned": inside.kappa},
         )
 

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -12,17 +11,17 @@ from numpy.typing import ArrayLike
 from qalgs.circuits.block_encodings import BlockEncoding, Dilation, Shifted
 from qalgs.errors import InvalidInputError, invalid
 from qalgs.results import Status
-from qalgs.seeds import Seed, root_seed
 
 from ..execution import Executor
 from ..ledger import Ledger
 from ..linear_system import Kind, LinearSystem
-from ..polynomials import check_epsilon
 from ..resources import CostEstimate, SystemModel, model_of
 from ..result import QLSPResult, Step
-from ..solvers.base import Callback, InnerRun, Problem, Solver, Vector, estimate_from, finish, measure
-from ..verify import direction_error, kappa_hat
-from .base import quantum_residual, search_line
+from ..solvers.base import Task, estimate_from
+from ..solvers.finish import finish, measure
+from ..solvers.problem import InnerRun, Problem, Vector, problem_of
+from ..verify import kappa_hat
+from .base import MetaSolver, model_of_light, quantum_residual, search_line, step_of
 from .starts import Start, resolve
 from .verdict import Decision, certified_ratio, check_eta, decide
 
@@ -31,7 +30,7 @@ RESIDUAL_EPSILON = 0.4
 
 
 @dataclass(frozen=True, eq=False)
-class ProximalPoint(Solver):
+class ProximalPoint(MetaSolver):
     """Precondition by the proximal point (Kim, Chia and Kyrillidis, 2406.13879).
 
     One step solves ``(I + eta A) x1 = x0 + eta b`` with the inner solver; the condition number falls to
@@ -52,9 +51,17 @@ class ProximalPoint(Solver):
         access: ``"lcu"`` makes ``I + eta A`` from one controlled ``U_A`` and one ancilla; ``"direct"`` encodes it
             afresh; ``"auto"`` is direct where the encoding is a classical dilation anyway.
         line_search: Scale each residual step classically; by default only when the norm was not read (shots).
+
+    Raises:
+        InvalidInputError: If a setting breaks its rule.
+
+    Example:
+        >>> from qalgs.qlsp import QSVTInversion, random_system
+        >>> solver = ProximalPoint(QSVTInversion(), form="residual")
+        >>> solver.solve(random_system(2, 10.0, seed=1), epsilon=0.01).direction_error < 0.01
+        True
     """
 
-    inner: Solver
     eta: float | str = "auto"
     initial_guess: Start | ArrayLike | None = None
     steps: int | None = None
@@ -66,8 +73,7 @@ class ProximalPoint(Solver):
     line_search: bool | None = None
 
     def __post_init__(self) -> None:
-        if not isinstance(self.inner, Solver):
-            raise invalid("inner", self.inner, "must be a solver", "pass an instance, such as QSVTInversion()")
+        super().__post_init__()
         check_eta(self.eta)
         for name, allowed in {
             "form": ("direct", "residual"),
@@ -95,11 +101,10 @@ class ProximalPoint(Solver):
 
     def shifted(self, system: LinearSystem, eta: float | None, rhs: Vector) -> Problem:
         """Return the inner problem for ``I + eta A`` (for ``A`` itself if ``eta`` is None)."""
+        if eta is None:
+            return problem_of(system, rhs)
         real = system.real and not np.iscomplexobj(rhs)
         unit = rhs / np.linalg.norm(rhs)
-        if eta is None:
-            base = system.encoding
-            return Problem(base, unit, system.kappa * base.alpha, system.kind is Kind.POSITIVE, real)
         encoding = self.encoding(system, eta)
         low = 1.0 + eta / system.kappa
         if self.shift == "complex":
@@ -131,32 +136,16 @@ class ProximalPoint(Solver):
 
     # -- solve ------------------------------------------------------------
 
-    def solve(
-        self,
-        system: LinearSystem,
-        *,
-        epsilon: float | None = None,
-        backend: object = None,
-        sampler: Any = None,
-        estimator: Any = None,
-        shots: int | None = None,
-        seed: Seed = None,
-        observables: Mapping[str, ArrayLike] | None = None,
-        callback: Callback | None = None,
-        executor: Executor | None = None,
-    ) -> QLSPResult:
-        """Solve; see :meth:`qalgs.qlsp.solvers.base.Solver.solve`."""
-        eps = check_epsilon(getattr(self.inner, "epsilon", 1e-3) if epsilon is None else epsilon)
+    def run(self, system: LinearSystem, task: Task) -> QLSPResult:
+        """Decide on the step, then take it (or not)."""
         self.check(system)
-        root = None if seed is None else root_seed(seed)
-        executor = executor or Executor(backend, sampler, shots, root, estimator)
+        eps, executor = task.epsilon, task.executor
         y0, products = resolve(self.initial_guess, system)
         ledger = Ledger(matvecs=products)
         model = model_of_light(system)
         if self.form == "residual":
-            return self._solve_residual(system, y0, eps, executor, ledger, model, root, observables, callback)
+            return self._solve_residual(system, y0, task, ledger, model)
         given = None if self.eta == "auto" else float(self.eta)
-        phase = 1j if self.shift == "complex" else 1.0
 
         def shifted(eta: float | None, rhs: Vector) -> Problem:
             return self.shifted(system, eta, rhs)
@@ -174,15 +163,15 @@ class ProximalPoint(Solver):
                 y0,
                 run,
                 kappa_enc=system.kappa * system.encoding.alpha,
-                seed=root,
+                seed=task.seed,
                 ratio=0.0,
                 verdict=decision.verdict,
                 classical_matvecs=products,
-                observables=measure(executor, run, system, observables, system.rhs, y0),
+                observables=measure(executor, run, system, task.observables, system.rhs, y0),
             )
         if eta is None:
             base = self.inner.solve(
-                system, epsilon=eps, executor=executor, observables=observables, callback=callback
+                system, epsilon=eps, executor=executor, observables=task.observables, callback=task.callback
             )
             return replace(
                 base,
@@ -191,9 +180,9 @@ class ProximalPoint(Solver):
                 verdict=decision.verdict,
                 message=decision.verdict.reason,
                 classical_matvecs=base.classical_matvecs + products,
-                seed=root,
+                seed=task.seed,
             )
-        return self._solve_direct(system, y0, decision, phase, executor, ledger, root, observables, callback)
+        return self._solve_direct(system, y0, decision, task, ledger)
 
     def _complex_decision(
         self, system: LinearSystem, y0: Vector, eps: float, model: SystemModel, given: float | None
@@ -225,29 +214,26 @@ class ProximalPoint(Solver):
         system: LinearSystem,
         y0: Vector,
         decision: Decision,
-        phase: complex,
-        executor: Executor,
+        task: Task,
         ledger: Ledger,
-        root: int | None,
-        observables: Mapping[str, ArrayLike] | None,
-        callback: Callback | None,
     ) -> QLSPResult:
         eta = float(decision.verdict.eta or 0.0)
+        factor = 1j * eta if self.shift == "complex" else eta
         y: Vector = y0
         history: list[Step] = []
         problem = None
         norm_known = True
         for index in range(1, (self.steps or 1) + 1):
-            rhs = y + (phase * eta if phase == 1j else eta) * system.rhs
+            rhs = y + factor * system.rhs
             problem = self.shifted(system, eta, rhs) if problem is None else _with_rhs(problem, rhs)
-            run = decision.inner.run_problem(problem, decision.verdict.epsilon_inner, executor)
+            run = decision.inner.run_problem(problem, decision.verdict.epsilon_inner, task.executor)
             ledger.add(run)
             norm_known = run.norm_known
             y = run.vector * (np.linalg.norm(rhs) / problem.encoding.alpha)
             if not norm_known:
                 y = search_line(system.matrix, y, system.rhs, positive=system.kind is Kind.POSITIVE)
                 ledger.matvecs += 1
-            history.append(_step(system, y, run, index, callback))
+            history.append(step_of(system, y, run, index, task))
         assert problem is not None
         target = problem.exact() * (np.linalg.norm(rhs) / problem.encoding.alpha)
         assert ledger.last is not None
@@ -267,8 +253,8 @@ class ProximalPoint(Solver):
             target=target,
             eta=eta,
             kappa_hat=self._hat(system.kappa, eta),
-            seed=root,
-            observables=measure(executor, total, system, observables, problem.rhs, y),
+            seed=task.seed,
+            observables=measure(task.executor, total, system, task.observables, problem.rhs, y),
             history=tuple(history),
             ratio=ledger.queries_A / decision.baseline,
             verdict=decision.verdict,
@@ -333,21 +319,18 @@ class ProximalPoint(Solver):
         self,
         system: LinearSystem,
         y0: Vector,
-        eps: float,
-        executor: Executor,
+        task: Task,
         ledger: Ledger,
         model: SystemModel,
-        root: int | None,
-        observables: Mapping[str, ArrayLike] | None,
-        callback: Callback | None,
     ) -> QLSPResult:
+        eps, executor = task.epsilon, task.executor
         eta = self.residual_eta(model, eps)
         base = self.inner.cost(model.kappa * model.alpha, eps, model)
         history: list[Step] = []
         y, status, message = y0, Status.BUDGET, ""
         try:
             for index, (y, run) in enumerate(self.iter_residual(system, y0, eta, eps, executor, ledger), start=1):
-                history.append(_step(system, y, run, index, callback))
+                history.append(step_of(system, y, run, index, task))
         except KeyboardInterrupt:
             status, message = Status.INTERRUPTED, f"interrupted after {len(history)} steps; start again from x"
         left = float(np.linalg.norm(quantum_residual(system, y)))
@@ -374,8 +357,8 @@ class ProximalPoint(Solver):
             kappa_enc=problem.kappa,
             eta=eta,
             kappa_hat=self._hat(system.kappa, eta),
-            seed=root,
-            observables=measure(executor, total, system, observables, system.rhs, y),
+            seed=task.seed,
+            observables=measure(executor, total, system, task.observables, system.rhs, y),
             history=tuple(history),
             ratio=ledger.queries_A / base.queries_A,
             classical_matvecs=ledger.matvecs,
@@ -385,8 +368,7 @@ class ProximalPoint(Solver):
 
     def estimate(self, system: LinearSystem | SystemModel, epsilon: float | None = None) -> CostEstimate:
         """Return the certified cost without executing; the verdict is in ``eta``, ``ratio`` and ``note``."""
-        eps = check_epsilon(getattr(self.inner, "epsilon", 1e-3) if epsilon is None else epsilon)
-        model = model_of(system)
+        eps, model = self.wanted(epsilon), model_of(system)
         alone = self.inner.cost(model.kappa * model.alpha, eps, model)
         if self.form == "residual":
             eta = self.residual_eta(model, eps)
@@ -422,32 +404,5 @@ class ProximalPoint(Solver):
         return replace(found, ratio=cost.queries_A / alone.queries_A, note=f"certified split c = {c:.3g}")
 
 
-def model_of_light(system: LinearSystem) -> SystemModel:
-    """The numbers that formula costs need, without counting gates."""
-    return SystemModel(
-        kappa=system.kappa,
-        num_qubits=system.num_qubits,
-        alpha=system.encoding.alpha,
-        ancillas=system.encoding.num_ancillas,
-        positive=system.kind is Kind.POSITIVE,
-        solution_norm=float(np.linalg.norm(system.reference)),
-    )
-
-
 def _with_rhs(problem: Problem, rhs: Vector) -> Problem:
     return replace(problem, rhs=rhs / np.linalg.norm(rhs), real=problem.real and not np.iscomplexobj(rhs))
-
-
-def _step(system: LinearSystem, y: Vector, run: InnerRun, index: int, callback: Callback | None) -> Step:
-    step = Step(
-        index=index,
-        direction_error=direction_error(y, system.reference),
-        residual=float(np.linalg.norm(system.rhs - system.matrix @ y)),
-        queries_A=run.queries_A,
-        max_degree=run.max_degree,
-        success_probability=run.probability,
-        shots=run.shots,
-    )
-    if callback is not None:
-        callback(step)
-    return step

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from qalgs.errors import invalid
 from qalgs.results import Status
-from qalgs.seeds import Seed, root_seed
 
 from ..execution import Executor
 from ..ledger import Ledger
@@ -19,17 +16,18 @@ from ..linear_system import Kind, LinearSystem
 from ..polynomials import check_epsilon
 from ..resources import CostEstimate, SystemModel, model_of
 from ..result import QLSPResult, Step
-from ..solvers.base import Callback, Problem, Solver, Vector, estimate_from, finish, measure
+from ..solvers.base import Solver, Task, estimate_from
+from ..solvers.finish import finish, measure
+from ..solvers.problem import InnerRun, Problem, Vector, problem_of
 from ..solvers.qsvt import QSVTInversion
 from ..verify import direction_error
-from .base import direction_errors, quantum_residual, search_line
+from .base import MetaSolver, direction_errors, model_of_light, quantum_residual, search_line, step_of
 from .coherent import correct_in_circuit
-from .proximal import _step, model_of_light
 from .starts import Start, is_cold, resolve
 
 
 @dataclass(frozen=True, eq=False)
-class ResidualCorrection(Solver):
+class ResidualCorrection(MetaSolver):
     """Solve ``A D = b - A x0`` at just the precision needed, and add (Koska et al., 2502.02212).
 
     The correction may err by ``epsilon |x| / |D|``, so a good start makes it cheap; no shift is involved. From a
@@ -44,9 +42,17 @@ class ResidualCorrection(Solver):
             residual, so that the state prepared *is* the corrected solution (QSVTInversion only; needs a start).
         plan: ``"reference"`` lets the start's true error (known to verification) choose degree and precision;
             ``"certified"`` uses ``kappa |b - A x| / |x|``.
+
+    Raises:
+        InvalidInputError: If a setting breaks its rule.
+
+    Example:
+        >>> from qalgs.qlsp import QSVTInversion, random_system
+        >>> solver = ResidualCorrection(QSVTInversion())
+        >>> solver.solve(random_system(2, 3.0, seed=1), epsilon=0.01).direction_error < 0.01
+        True
     """
 
-    inner: Solver
     initial_guess: Start | ArrayLike | None = None
     steps: int | None = None
     epsilon_inner: float | None = None
@@ -54,8 +60,7 @@ class ResidualCorrection(Solver):
     coherent: bool = False
 
     def __post_init__(self) -> None:
-        if not isinstance(self.inner, Solver):
-            raise invalid("inner", self.inner, "must be a solver", "pass an instance, such as QSVTInversion()")
+        super().__post_init__()
         if self.coherent and not isinstance(self.inner, QSVTInversion):
             raise invalid("coherent", self.inner, "must come with QSVTInversion", "leave it off")
         if self.plan not in ("reference", "certified"):
@@ -70,24 +75,9 @@ class ResidualCorrection(Solver):
         """``ResidualCorrection(inner)``."""
         return f"ResidualCorrection({self.inner.name})"
 
-    def solve(
-        self,
-        system: LinearSystem,
-        *,
-        epsilon: float | None = None,
-        backend: object = None,
-        sampler: Any = None,
-        estimator: Any = None,
-        shots: int | None = None,
-        seed: Seed = None,
-        observables: Mapping[str, ArrayLike] | None = None,
-        callback: Callback | None = None,
-        executor: Executor | None = None,
-    ) -> QLSPResult:
-        """Solve; see :meth:`qalgs.qlsp.solvers.base.Solver.solve`."""
-        eps = check_epsilon(getattr(self.inner, "epsilon", 1e-3) if epsilon is None else epsilon)
-        root = None if seed is None else root_seed(seed)
-        executor = executor or Executor(backend, sampler, shots, root, estimator)
+    def run(self, system: LinearSystem, task: Task) -> QLSPResult:
+        """Correct until the error is met."""
+        eps, executor = task.epsilon, task.executor
         y, products = resolve(self.initial_guess, system)
         ledger = Ledger(matvecs=products)
         model = model_of_light(system)
@@ -108,28 +98,12 @@ class ResidualCorrection(Solver):
                     break
                 if index > limit:
                     break
-                problem = self._problem(system, r)
+                problem = problem_of(system, r)
                 inner, inside = self._choose(system, problem, y, r, eps, cold)
-                if self.coherent and not cold:
-                    assert isinstance(inner, QSVTInversion)
-                    run = correct_in_circuit(inner, problem, y, float(np.linalg.norm(r)), inside, executor)
-                    ledger.add(run)
-                    y = run.vector.real if system.real else run.vector
-                    if not run.norm_known:
-                        y = search_line(system.matrix, y, system.rhs, positive=system.kind is Kind.POSITIVE)
-                    amplitude = float(np.sqrt(run.probability))
-                    history.append(_step(system, y, run, index, callback))
-                    continue
-                run = inner.run_problem(problem, inside, executor)
+                correct = self._inside if self.coherent and not cold else self._beside
+                y, amplitude, run = correct(system, inner, problem, y, r, inside, executor)
                 ledger.add(run)
-                step = run.vector * (np.linalg.norm(r) / problem.encoding.alpha)
-                if not run.norm_known:
-                    step = search_line(system.matrix, step, r, positive=system.kind is Kind.POSITIVE)
-                step = step.real if system.real else step
-                sizes = float(np.linalg.norm(y)) + float(np.linalg.norm(step))
-                y = y + step
-                amplitude = float(np.linalg.norm(y)) / sizes
-                history.append(_step(system, y, run, index, callback))
+                history.append(step_of(system, y, run, index, task))
         except KeyboardInterrupt:
             status = Status.INTERRUPTED
         if ledger.last is not None and ledger.last.status is Status.FAILED and status is Status.BUDGET:
@@ -144,26 +118,42 @@ class ResidualCorrection(Solver):
             y,
             total,
             kappa_enc=system.kappa * system.encoding.alpha,
-            seed=root,
-            observables=measure(executor, total, system, observables, system.rhs, y),
+            seed=task.seed,
+            observables=measure(executor, total, system, task.observables, system.rhs, y),
             history=tuple(history),
             ratio=ledger.queries_A / baseline,
             classical_matvecs=ledger.matvecs,
         )
 
-    def _problem(self, system: LinearSystem, r: Vector) -> Problem:
-        encoding = system.encoding
-        return Problem(
-            encoding,
-            r / np.linalg.norm(r),
-            system.kappa * encoding.alpha,
-            system.kind is Kind.POSITIVE,
-            system.real and not np.iscomplexobj(r),
-        )
+    def _inside(
+        self, system: LinearSystem, inner: Solver, problem: Problem, y: Vector, r: Vector, inside: float,
+        executor: Executor,
+    ) -> tuple[Vector, float, InnerRun]:  # fmt: skip
+        """Correct in the circuit: the new vector, the amplitude of its combination, the run."""
+        assert isinstance(inner, QSVTInversion)
+        run = correct_in_circuit(inner, problem, y, float(np.linalg.norm(r)), inside, executor)
+        y = run.vector.real if system.real else run.vector
+        if not run.norm_known:
+            y = search_line(system.matrix, y, system.rhs, positive=system.kind is Kind.POSITIVE)
+        return y, float(np.sqrt(run.probability)), run
+
+    def _beside(
+        self, system: LinearSystem, inner: Solver, problem: Problem, y: Vector, r: Vector, inside: float,
+        executor: Executor,
+    ) -> tuple[Vector, float, InnerRun]:  # fmt: skip
+        """Solve for the correction and add it classically; the amplitude is what a combination would have."""
+        run = inner.run_problem(problem, inside, executor)
+        step = run.vector * (np.linalg.norm(r) / problem.encoding.alpha)
+        if not run.norm_known:
+            step = search_line(system.matrix, step, r, positive=system.kind is Kind.POSITIVE)
+        step = step.real if system.real else step
+        sizes = float(np.linalg.norm(y)) + float(np.linalg.norm(step))
+        y = y + step
+        return y, float(np.linalg.norm(y)) / sizes, run
 
     def _baseline(self, system: LinearSystem, eps: float, model: SystemModel) -> float:
         """A-queries of the inner solver alone by the same rules."""
-        problem = self._problem(system, system.rhs)
+        problem = problem_of(system)
         if self.plan == "reference":
             found = self.inner.tuned(problem, eps, direction_errors(system.reference))
             if found is not None:
@@ -199,8 +189,7 @@ class ResidualCorrection(Solver):
 
     def estimate(self, system: LinearSystem | SystemModel, epsilon: float | None = None) -> CostEstimate:
         """Return the certified cost without executing, for the model's start error."""
-        eps = check_epsilon(getattr(self.inner, "epsilon", 1e-3) if epsilon is None else epsilon)
-        model = model_of(system)
+        eps, model = self.wanted(epsilon), model_of(system)
         encoded = model.kappa * model.alpha
         alone = self.inner.cost(encoded, eps, model)
         inside, steps = min(0.5, eps / model.start_error), 1.0

@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike
 from qalgs.errors import invalid
 
 from ..linear_system import Kind, LinearSystem
-from ..solvers.base import Vector
+from ..solvers.problem import Vector
 
 
 @runtime_checkable
@@ -36,6 +36,14 @@ class GradientDescent:
     Attributes:
         steps: Number of steps.
         step: In units of ``1/|A|``; 1 needs no knowledge of ``kappa``; must lie in (0, 2).
+
+    Raises:
+        InvalidInputError: If ``steps`` is negative or ``step`` not in (0, 2).
+
+    Example:
+        >>> from qalgs.qlsp import poisson
+        >>> GradientDescent(steps=3).start(poisson(4))[1]
+        3
     """
 
     steps: int
@@ -63,6 +71,15 @@ class ConjugateGradient:
 
     Attributes:
         steps: Number of steps.
+
+    Raises:
+        InvalidInputError: If ``steps`` is negative.
+
+    Example:
+        >>> from qalgs.qlsp import poisson
+        >>> x, products = ConjugateGradient(steps=4).start(poisson(4))
+        >>> x.round(6).tolist() == poisson(4).solution.round(6).tolist()
+        True
     """
 
     steps: int

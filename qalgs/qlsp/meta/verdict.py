@@ -11,7 +11,8 @@ from qalgs.errors import invalid
 from ..linear_system import LinearSystem
 from ..resources import SystemModel
 from ..result import Verdict
-from ..solvers.base import Problem, Solver, Vector
+from ..solvers.base import Solver
+from ..solvers.problem import Problem, Vector
 from ..verify import certified_kappa_hat, direction_error
 from .base import direction_errors
 from .starts import is_cold

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
@@ -10,110 +9,46 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from qiskit import QuantumCircuit
 
-from qalgs.circuits.block_encodings import BlockEncoding, Dilation, is_hermitian
-from qalgs.errors import QalgsWarning, invalid
-from qalgs.results import Status
 from qalgs.seeds import Seed, root_seed
 
-from ..execution import Executor, Program
-from ..linear_system import Kind, LinearSystem
+from ..execution import Executor
+from ..linear_system import LinearSystem
 from ..polynomials import check_epsilon
-from ..resources import CostEstimate, SystemModel, circuit_cost, model_of
-from ..result import QLSPResult, Step, Verdict
-from ..verify import direction_error, error_split
+from ..resources import CostEstimate, SystemModel, model_of
+from ..result import QLSPResult, Step
+from .finish import checked_observables, finish, judge_shots, measure
+from .problem import InnerRun as InnerRun
+from .problem import Problem as Problem
+from .problem import Vector as Vector
+from .problem import problem_of as problem_of
 
-Vector = NDArray[Any]
 Callback = Callable[[Step], object]
 
 
 @dataclass(frozen=True, eq=False)
-class Problem:
-    """What an inner solver gets: an encoding and a right-hand side, nothing else.
+class Task:
+    """The checked arguments of one solve.
 
     Attributes:
-        encoding: Block encoding; the solver inverts ``block = matrix / alpha``.
-        rhs: Unit vector.
-        kappa: Inverse of the smallest singular value of the block.
-        positive: Whether the block is positive definite.
-        real: Whether everything is real.
+        epsilon: Direction error wanted.
+        executor: Where circuits run.
+        seed: Root seed, None where none was given.
+        observables: Hermitian matrices by name.
+        callback: Called with every step.
     """
 
-    encoding: BlockEncoding
-    rhs: Vector
-    kappa: float
-    positive: bool
-    real: bool
+    epsilon: float
+    executor: Executor
+    seed: int | None = None
+    observables: Mapping[str, NDArray[Any]] = field(default_factory=dict)
+    callback: Callback | None = None
 
-    def exact(self) -> Vector:
-        """Return ``block^{-1} rhs`` by classical elimination (the reference of verification)."""
-        block = self.encoding.matrix / self.encoding.alpha
-        return np.linalg.solve(block.real if self.real else block, self.rhs)
-
-    @property
-    def hermitian(self) -> bool:
-        """Whether the encoded matrix is Hermitian."""
-        return self.encoding.hermitian
-
-
-@dataclass(frozen=True, eq=False)
-class InnerRun:
-    """What an inner solver gives back for a problem.
-
-    Attributes:
-        vector: Estimate of ``block^{-1} rhs``, phase and norm included if ``norm_known``.
-        norm_known: Whether the norm means anything.
-        probability: Success probability of the circuit.
-        queries_A: A-oracle gates in the circuits that make up one pass.
-        queries_b: b-oracle gates, likewise.
-        max_degree: Degree, or sequential queries of the longest circuit.
-        circuit: The (last) circuit.
-        stated_error: Direction error that the solver states for itself.
-        shots: Shots spent.
-        circuits: Settings run.
-        status: How it ended.
-        message: A sentence if something is to be said.
-        program: The program, for observables.
-        details: Solver's own numbers.
-        queries_A_per_success: Where it is not ``queries_A / probability``.
-        queries_b_per_success: Likewise.
-        density: Density matrix of the state prepared, where tomography has seen it.
-        executed: All circuits of the pass, if there are more than ``circuit``.
-    """
-
-    vector: Vector
-    norm_known: bool
-    probability: float
-    queries_A: int
-    queries_b: int
-    max_degree: int
-    circuit: QuantumCircuit | None
-    stated_error: float
-    shots: int = 0
-    circuits: int = 0
-    status: Status = Status.CONVERGED
-    message: str = ""
-    program: Program | None = None
-    details: Mapping[str, Any] = field(default_factory=dict)
-    queries_A_per_success: float | None = None
-    queries_b_per_success: float | None = None
-    density: NDArray[np.complex128] | None = None
-    executed: tuple[tuple[QuantumCircuit, int], ...] = ()
-
-    def ran(self) -> tuple[tuple[QuantumCircuit, int], ...]:
-        """Every circuit of the pass with the number of times that it counts."""
-        if self.executed or self.circuit is None:
-            return self.executed
-        return ((self.circuit, 1),)
-
-    def fidelity(self, state: Vector, reference: Vector) -> float:
-        """Overlap with ``reference``: of the mixed state prepared if it was seen, else of ``state``."""
-        unit = reference / np.linalg.norm(reference)
-        if self.density is not None and self.density.shape == (unit.size, unit.size):
-            return float(np.vdot(unit, self.density @ unit).real)
-        size = float(np.linalg.norm(state))
-        return float(abs(np.vdot(unit, state)) ** 2 / size**2) if size > 0 else 0.0
+    def notify(self, step: Step) -> Step:
+        """Hand ``step`` to the callback, if there is one, and return it."""
+        if self.callback is not None:
+            self.callback(step)
+        return step
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,7 +70,6 @@ class Solver(ABC):
     def name(self) -> str:
         """Name for tables."""
 
-    @abstractmethod
     def solve(
         self,
         system: LinearSystem,
@@ -160,10 +94,28 @@ class Solver(ABC):
             estimator: Any V2 estimator, for the observables.
             shots: Shots for each measurement setting; None reads exact amplitudes.
             seed: Seed.
-            observables: Hermitian matrices of the system's size by name; ``<x|O|x>`` is returned for each.
+            observables: Hermitian matrices of the system's size (dense, sparse or operators with ``to_matrix``) by
+                name; ``<x|O|x>`` is returned for each.
             callback: Called with every :class:`Step`.
             executor: Replaces backend, sampler, estimator, shots and seed.
         """
+        root = None if seed is None else root_seed(seed)
+        executor = executor or Executor(backend, sampler, shots, root, estimator)
+        wanted = checked_observables(system, observables)
+        return self.run(system, Task(self.wanted(epsilon), executor, root, wanted, callback))
+
+    def run(self, system: LinearSystem, task: Task) -> QLSPResult:
+        """Do the work of :meth:`solve`, whose arguments are checked by now."""
+        raise TypeError(f"{type(self).__name__} must define run")
+
+    @property
+    def default_epsilon(self) -> float:
+        """Direction error that is aimed at where the caller names none."""
+        return 1e-3
+
+    def wanted(self, epsilon: float | None) -> float:
+        """Return the direction error to aim at, checked."""
+        return check_epsilon(self.default_epsilon if epsilon is None else epsilon)
 
     @abstractmethod
     def estimate(self, system: LinearSystem | SystemModel, epsilon: float | None = None) -> CostEstimate:
@@ -223,6 +175,9 @@ class InnerSolver(Solver):
 
     Attributes:
         epsilon: Direction error wanted, unless ``solve`` is given another.
+
+    Raises:
+        InvalidInputError: If a setting breaks its rule.
     """
 
     epsilon: float = 1e-3
@@ -235,57 +190,43 @@ class InnerSolver(Solver):
         """Class name."""
         return type(self).__name__
 
-    def solve(
-        self,
-        system: LinearSystem,
-        *,
-        epsilon: float | None = None,
-        backend: object = None,
-        sampler: Any = None,
-        estimator: Any = None,
-        shots: int | None = None,
-        seed: Seed = None,
-        observables: Mapping[str, ArrayLike] | None = None,
-        callback: Callback | None = None,
-        executor: Executor | None = None,
-    ) -> QLSPResult:
-        """Solve; see :meth:`Solver.solve`."""
-        eps = check_epsilon(self.epsilon if epsilon is None else epsilon)
-        root = None if seed is None else root_seed(seed)
-        executor = executor or Executor(backend, sampler, shots, root, estimator)
+    @property
+    def default_epsilon(self) -> float:
+        """The solver's own ``epsilon``."""
+        return self.epsilon
+
+    def run(self, system: LinearSystem, task: Task) -> QLSPResult:
+        """Run the problem that the system poses, and verify."""
         problem = problem_of(system)
-        run = self.run_problem(problem, eps, executor)
-        alpha = problem.encoding.alpha
-        y = run.vector / alpha
+        run = self.run_problem(problem, task.epsilon, task.executor)
+        y = run.vector / problem.encoding.alpha
         result = finish(
             self.name,
             system,
             y,
             run,
             kappa_enc=problem.kappa,
-            seed=root,
-            observables=measure(executor, run, system, observables, problem.rhs, y),
+            seed=task.seed,
+            observables=measure(task.executor, run, system, task.observables, problem.rhs, y),
         )
-        result = _judge_shots(system, result, eps)
-        if callback is not None:
-            callback(
-                Step(
-                    index=1,
-                    direction_error=result.direction_error,
-                    residual=result.residual,
-                    queries_A=result.queries_A,
-                    max_degree=result.max_degree,
-                    success_probability=result.success_probability,
-                    shots=result.shots,
-                )
+        result = judge_shots(system, result, task.epsilon)
+        task.notify(
+            Step(
+                index=1,
+                direction_error=result.direction_error,
+                residual=result.residual,
+                queries_A=result.queries_A,
+                max_degree=result.max_degree,
+                success_probability=result.success_probability,
+                shots=result.shots,
             )
+        )
         return result
 
     def estimate(self, system: LinearSystem | SystemModel, epsilon: float | None = None) -> CostEstimate:
         """Return the cost by formula; see :meth:`Solver.estimate`."""
-        eps = check_epsilon(self.epsilon if epsilon is None else epsilon)
         model = model_of(system)
-        cost = self.cost(model.kappa * model.alpha, eps, model)
+        cost = self.cost(model.kappa * model.alpha, self.wanted(epsilon), model)
         return estimate_from(self.name, model, cost, model.kappa * model.alpha)
 
 
@@ -309,175 +250,3 @@ def estimate_from(
         depth=cost.degree * (model.depth_per_call + 4.0 * max(1, 8 * (model.ancillas - 1))),
         note="formula; typical success probability for the stated solution norm",
     )
-
-
-def problem_of(system: LinearSystem) -> Problem:
-    """Return the problem that a system poses to an inner solver directly."""
-    encoding = system.encoding
-    return Problem(
-        encoding,
-        system.rhs,
-        system.kappa * encoding.alpha,
-        system.kind is Kind.POSITIVE,
-        bool(np.isrealobj(system.rhs)) and system.real,
-    )
-
-
-def measure(
-    executor: Executor,
-    run: InnerRun,
-    system: LinearSystem,
-    observables: Mapping[str, ArrayLike] | None,
-    rhs: Vector,
-    y: Vector,
-) -> dict[str, tuple[float, float]]:
-    """Evaluate ``<x|O|x>`` for each observable, on the circuit where there is one and shots are used."""
-    found: dict[str, tuple[float, float]] = {}
-    for name, operator in (observables or {}).items():
-        matrix = np.asarray(operator)
-        if matrix.shape != (system.size, system.size) or np.abs(matrix - matrix.conj().T).max() > 1e-9:
-            raise invalid(f"observables[{name!r}]", matrix.shape, f"must be Hermitian of {system.size} rows")
-        if run.program is None or (executor.exact and executor.estimator is None):
-            x = system.recover(y)
-            found[name] = (float(np.vdot(x, matrix @ x).real / np.vdot(x, x).real), 0.0)
-            continue
-        from ..readout import expectation_value
-
-        start = system.padded_size if system.dilated else 0
-        full = np.zeros((2**system.num_qubits,) * 2, dtype=np.complex128)
-        full[start : start + system.size, start : start + system.size] = matrix
-        estimate = expectation_value(executor, run.program, rhs, full)
-        found[name] = (estimate.value, estimate.std)
-    return found
-
-
-def finish(
-    name: str,
-    system: LinearSystem,
-    y: Vector,
-    run: InnerRun,
-    *,
-    kappa_enc: float,
-    target: Vector | None = None,
-    eta: float | None = None,
-    kappa_hat: float | None = None,
-    seed: int | None = None,
-    observables: Mapping[str, tuple[float, float]] | None = None,
-    history: tuple[Step, ...] = (),
-    ratio: float = float("nan"),
-    verdict: Verdict | None = None,
-    classical_matvecs: int = 0,
-) -> QLSPResult:
-    """Turn a quantum-form solution into the result, with all verification done here, once."""
-    x = system.recover(y)
-    norm_source = "circuit"
-    if not run.norm_known:
-        x, norm_source = rescale(system, x), "residual"
-    size = float(np.linalg.norm(x))
-    state = x / size if size > 0 else x
-    reference = system.reference
-    split = error_split(y, reference if target is None else target, reference)
-    total = direction_error(x, system.solution)
-    cx, depth = circuit_cost(run.circuit) if run.circuit is not None else (0, 0)
-    best = rescale(system, x)
-    residual = system.residual(best if not run.norm_known else x)
-    _warn_of_kappa(system, run, best)
-    p = max(run.probability, 1e-300)
-    return QLSPResult(
-        solver=name,
-        state=state,
-        x=x,
-        norm=size,
-        norm_source=norm_source,
-        direction_error=total,
-        fidelity=run.fidelity(y, reference),
-        error_split=split,
-        stated_error=run.stated_error,
-        success_probability=run.probability,
-        queries_A=run.queries_A,
-        queries_b=run.queries_b,
-        queries_A_per_success=run.queries_A / p
-        if run.queries_A_per_success is None
-        else run.queries_A_per_success,
-        queries_b_per_success=run.queries_b / p
-        if run.queries_b_per_success is None
-        else run.queries_b_per_success,
-        max_degree=run.max_degree,
-        depth=depth,
-        two_qubit_gates=cx,
-        qubits=run.circuit.num_qubits if run.circuit is not None else system.num_qubits,
-        kappa=system.kappa,
-        kappa_hat=system.kappa if kappa_hat is None else kappa_hat,
-        kappa_enc=kappa_enc,
-        eta=eta,
-        residual=residual,
-        observables=dict(observables or {}),
-        history=history,
-        ratio=ratio,
-        verdict=verdict,
-        shots=run.shots,
-        circuits=run.circuits,
-        classical_matvecs=classical_matvecs,
-        status=run.status,
-        message=run.message,
-        seed=seed,
-        details=dict(run.details),
-        circuit=run.circuit,
-        executed=run.ran(),
-    )
-
-
-def _judge_shots(system: LinearSystem, result: QLSPResult, epsilon: float) -> QLSPResult:
-    """Fail a sampled run whose residual proves it wrong: ``|x - x*| >= |b - A x| / |A|``."""
-    if result.shots == 0 or result.status is not Status.CONVERGED:
-        return result
-    least = result.residual * system.rhs_norm / (system.norm * max(result.norm, 1e-300))
-    if least <= epsilon:
-        return result
-    text = (
-        f"the residual proves a relative error of at least {least:.2g} > epsilon = {epsilon:g}; use more shots, a "
-    )
-    text += "quieter device, or ProximalPoint(form='residual')"
-    return replace(result, status=Status.FAILED, message=text)
-
-
-def _warn_of_kappa(system: LinearSystem, run: InnerRun, best: Vector) -> None:
-    """Say so when the residual shows that the caller's kappa was too small."""
-    if run.shots or system.threshold is not None or system.kappa >= system.kappa_found * (1 - 1e-6):
-        return
-    left = system.residual(best)
-    expected = run.stated_error if np.isfinite(run.stated_error) else 0.0
-    if left > expected:
-        warnings.warn(
-            f"residual must fall below {expected:.2g}, got {left:.2g}: kappa is underestimated "
-            f"({system.kappa:.4g} was used, about {system.kappa_found:.4g} is needed)",
-            QalgsWarning,
-            stacklevel=4,
-        )
-
-
-def rescale(system: LinearSystem, x: Vector) -> Vector:
-    """Return the multiple of ``x`` with the least residual ``|b - A x|`` (one classical product)."""
-    image = system.A @ x
-    size = float(np.vdot(image, image).real)
-    if size == 0.0:
-        return x
-    factor = np.vdot(image, system.b) / size
-    return x * (factor.real if system.real else factor)
-
-
-def hermitise(problem: Problem) -> tuple[Problem, Callable[[Vector], Vector]]:
-    """Return a problem whose encoding is a Hermitian reflection, and the map back of its solution.
-
-    A block ``B`` without that is dilated to ``[[0, B], [B*, 0]]``, with the solution in the lower half.
-    """
-    if problem.hermitian:
-        return problem, lambda v: v
-    block = problem.encoding.matrix / problem.encoding.alpha
-    if is_hermitian(block):
-        return replace(problem, encoding=Dilation(block, alpha=1.0)), lambda v: v
-    size = len(block)
-    zero = np.zeros_like(block)
-    encoding = Dilation(np.block([[zero, block], [block.conj().T, zero]]), alpha=1.0)
-    rhs = np.concatenate([problem.rhs, np.zeros(size, dtype=problem.rhs.dtype)])
-    return replace(problem, encoding=encoding, rhs=rhs, positive=False), lambda v: v[size:]

@@ -3,27 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from qiskit import QuantumCircuit
 
-from qalgs.circuits.block_encodings import BlockEncoding, Matrix
-from qalgs.circuits.qsvt import append_qsvt
+from qalgs.circuits.block_encodings import BlockEncoding, ComposedEncoding, Matrix
+from qalgs.circuits.qsvt import append_qsvt, flip_zero
 from qalgs.errors import invalid
 
 from ..angles import symmetric_phases
 from ..execution import Executor, Program, RightHandSide
 from ..polynomials import ChebyshevSeries, eigenstate_filter, filter_degree, kernel_reflection
 from ..resources import SystemModel
-from .base import Cost, InnerRun, InnerSolver, Problem
+from .base import Cost, InnerSolver
+from .problem import InnerRun, Problem
 
 PEAK_REFLECTION = 0.98
 #: Precision of the projections that estimate the norm.
 NORM_EPSILON = 0.1
 
 
-class KernelMatrix(BlockEncoding):
+class KernelMatrix(ComposedEncoding):
     """``G = Q (B ⊕ 1/t)`` with ``Q = 1 - |b'><b'|``, ``b' = (|0>|b> + |1>|0>)/sqrt(2)`` (Dalzell, 2406.12086).
 
     Its kernel is ``|0> x + t |1>|0>`` with ``x = B^{-1}b``, up to norm. One call holds one ``U_A`` and two
@@ -85,31 +86,12 @@ class KernelMatrix(BlockEncoding):
         circuit.append(self.rhs.gate(adjoint=True, controlled=True), wires)
         circuit.x(half)
         circuit.h(half)
-        for q in wires:
-            circuit.x(q)
-        circuit.h(half)
-        circuit.mcx([*inner, flag], half)
-        circuit.h(half)
-        for q in wires:
-            circuit.x(q)
+        flip_zero(circuit, wires, [flag])
         circuit.h(half)
         circuit.x(half)
         circuit.append(self.rhs.gate(controlled=True), wires)
         circuit.x(half)
         circuit.h(flag)
-
-    def circuit(self) -> QuantumCircuit:
-        """Return one call."""
-        out = QuantumCircuit(self.num_qubits)
-        self.append(out, range(self.num_system), range(self.num_system, self.num_qubits))
-        return out
-
-    def controlled_circuit(self) -> QuantumCircuit:
-        """Return Qiskit's controlled form."""
-        n = self.num_qubits
-        out = QuantumCircuit(n + 1)
-        out.append(self.circuit().to_gate().control(1), [n, *range(n)])
-        return out
 
 
 @dataclass(frozen=True, eq=False)
@@ -124,6 +106,11 @@ class KernelReflection(InnerSolver):
     Attributes:
         norm: ``|B^{-1} b|`` if known (within a factor of two, say).
         projections: Largest number of estimating projections.
+
+    Example:
+        >>> from qalgs.qlsp import random_system
+        >>> KernelReflection(epsilon=0.1).solve(random_system(2, 3.0, seed=1)).direction_error < 0.1
+        True
     """
 
     norm: float | None = None
@@ -167,21 +154,19 @@ class KernelReflection(InnerSolver):
         reading = executor.read(program, problem.rhs)
         amplitude = max(float(np.sqrt(reading.probability)), 1e-9)
         p = max(reading.probability, 1e-12)
-        return InnerRun(
-            vector=reading.vector,
-            norm_known=False,
-            probability=reading.probability,
-            queries_A=queries_a + program.queries["U_A"],
-            queries_b=queries_b + program.queries["U_b"],
-            max_degree=program.max_degree,
-            circuit=program.circuit,
+        run = InnerRun.of(
+            program,
+            reading,
             stated_error=0.8 * epsilon * PEAK_REFLECTION / amplitude,
-            shots=shots + reading.shots,
-            circuits=circuits + max(1, reading.circuits),
-            density=reading.density,
-            program=program,
-            executed=(*executed, (program.circuit, 1)),
             details={"t": t, "norm_estimate": found, "norm_queries_A": queries_a},
+        )
+        return replace(
+            run,
+            queries_A=queries_a + run.queries_A,
+            queries_b=queries_b + run.queries_b,
+            shots=shots + run.shots,
+            circuits=circuits + run.circuits,
+            executed=(*executed, (program.circuit, 1)),
             queries_A_per_success=queries_a + program.queries["U_A"] / p,
             queries_b_per_success=queries_b + program.queries["U_b"] / p,
         )

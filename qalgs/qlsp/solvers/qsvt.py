@@ -17,7 +17,8 @@ from ..angles import symmetric_phases
 from ..execution import Executor, Program, RightHandSide
 from ..polynomials import PEAK, ChebyshevSeries, inverse_degree, inverse_residual, minimax_inverse
 from ..resources import SystemModel
-from .base import Cost, InnerRun, InnerSolver, Problem, Solver
+from .base import Cost, InnerSolver, Solver
+from .problem import InnerRun, Problem
 
 #: Degrees above this are estimated, not executed.
 MAX_DEGREE = 20001
@@ -34,6 +35,11 @@ class QSVTInversion(InnerSolver):
         degree: Odd degree instead of the least one that guarantees ``epsilon``.
         gap: Gap ``1/kappa`` that the polynomial is made for, relative to the true one.
         peak: Largest value that the polynomial is scaled to; larger succeeds more often.
+
+    Example:
+        >>> from qalgs.qlsp import random_system
+        >>> QSVTInversion(epsilon=0.1).solve(random_system(2, 3.0, seed=1)).direction_error < 0.1
+        True
     """
 
     degree: int | None = None
@@ -77,42 +83,28 @@ class QSVTInversion(InnerSolver):
                 "kappa", problem.kappa, f"must need at most degree {MAX_DEGREE} to be executed", "use estimate()"
             )
         key = ("qsvt", series.degree, problem.kappa / self.gap, self.peak, dense, problem.real)
-        cache = problem.encoding.__dict__.setdefault("_programs", {})
-        if key not in cache:
-            factor = self.peak / series.peak()
-            phases = symmetric_phases(series.scaled(factor))
-            encoding, n = problem.encoding, problem.encoding.num_system
-            rhs = RightHandSide(None, n, real=problem.real, dense=False)
-            circuit = QuantumCircuit(encoding.num_qubits + 1, name="qsvt")
-            circuit.append(rhs.gate(), range(n))
-            flags = range(n, encoding.num_qubits)
-            append_qsvt(circuit, encoding, phases.reflection(), range(n), flags, encoding.num_qubits, dense=dense)
-            program = Program(circuit, n, rhs.template, 1.0 / factor, series.degree, problem.real)
-            program.cache["phases"] = phases
-            cache[key] = program
-        found: Program = cache[key]
-        return found
+        return problem.cached(key, lambda: self._build(problem, series, dense))
+
+    def _build(self, problem: Problem, series: ChebyshevSeries, dense: bool) -> Program:
+        factor = self.peak / series.peak()
+        phases = symmetric_phases(series.scaled(factor))
+        encoding, n = problem.encoding, problem.encoding.num_system
+        rhs = RightHandSide(None, n, real=problem.real, dense=False)
+        circuit = QuantumCircuit(encoding.num_qubits + 1, name="qsvt")
+        circuit.append(rhs.gate(), range(n))
+        flags = range(n, encoding.num_qubits)
+        append_qsvt(circuit, encoding, phases.reflection(), range(n), flags, encoding.num_qubits, dense=dense)
+        program = Program(circuit, n, rhs.template, 1.0 / factor, series.degree, problem.real)
+        program.cache["phases"] = phases
+        return program
 
     def run_problem(self, problem: Problem, epsilon: float, executor: Executor) -> InnerRun:
         """Run one circuit."""
         program = self.program(problem, epsilon, dense=executor.exact)
         reading = executor.read(program, problem.rhs)
         series_error = self.polynomial(problem.kappa, epsilon).error if self.degree is None else float("nan")
-        return InnerRun(
-            vector=reading.vector * program.scale,
-            norm_known=executor.exact,
-            probability=reading.probability,
-            queries_A=program.queries["U_A"],
-            queries_b=program.queries["U_b"],
-            max_degree=program.max_degree,
-            circuit=program.circuit,
-            stated_error=series_error,
-            shots=reading.shots,
-            circuits=max(1, reading.circuits),
-            density=reading.density,
-            program=program,
-            details={"scale": program.scale, "phase_residual": program.cache["phases"].residual},
-        )
+        details = {"scale": program.scale, "phase_residual": program.cache["phases"].residual}
+        return InnerRun.of(program, reading, stated_error=series_error, details=details)
 
     def tuned(
         self,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -11,14 +11,15 @@ from qiskit import QuantumCircuit
 from qiskit.circuit import ParameterVector
 from qiskit.quantum_info import SparsePauliOp
 
-from qalgs.circuits.oracles import A_LABEL, oracle_gate
+from qalgs.circuits.oracles import A_LABEL, controlled_last, oracle_gate
 from qalgs.errors import invalid
 from qalgs.optimizers import COBYLA, LBFGS, Optimizer, minimize
 from qalgs.results import Status
 
 from ..execution import Executor, Program, RightHandSide
 from ..resources import SystemModel
-from .base import Cost, InnerRun, InnerSolver, Problem
+from .base import Cost, InnerSolver
+from .problem import InnerRun, Problem
 
 Array = NDArray[np.float64]
 
@@ -39,6 +40,11 @@ class VQLS(InnerSolver):
         budget: Evaluations of ``C`` for each start.
         optimizer: Any optimiser; by default L-BFGS exactly and COBYLA with shots.
         seed: Seed of the starting points.
+
+    Example:
+        >>> from qalgs.qlsp import random_system
+        >>> VQLS(epsilon=0.1, seed=1).solve(random_system(2, 3.0, seed=1)).direction_error < 0.1
+        True
     """
 
     layers: int | None = None
@@ -52,6 +58,8 @@ class VQLS(InnerSolver):
         for name in ("restarts", "budget"):
             if getattr(self, name) < 1:
                 raise invalid(name, getattr(self, name), "must be at least 1")
+        if self.seed < 0:
+            raise invalid("seed", self.seed, "must be non-negative")
         if self.layers is not None and self.layers < 1:
             raise invalid("layers", self.layers, "must be at least 1")
 
@@ -127,22 +135,16 @@ class VQLS(InnerSolver):
         text += "raise layers, restarts or budget"
         tests = len(terms) * (1 if problem.real else 2)
         times = evaluations if exact else evaluations + 1
-        return InnerRun(
-            vector=reading.vector,
-            norm_known=False,
-            probability=reading.probability,
+        details = {"cost": value, "evaluations": evaluations, "terms": len(terms)}
+        return replace(
+            InnerRun.of(program, reading, stated_error=stated, details=details),
             queries_A=tests * times,
             queries_b=tests * times,
-            max_degree=1,
-            circuit=program.circuit,
-            stated_error=stated,
             shots=reading.shots + loss.shots,
             circuits=reading.circuits + loss.circuits,
             status=Status.FAILED if failed else Status.CONVERGED,
             message=text if failed else "",
-            program=program,
             executed=tuple((test.circuit, times) for parts in getattr(loss, "tests", ()) for test in parts),
-            details={"cost": value, "evaluations": evaluations, "terms": len(terms)},
         )
 
 
@@ -249,9 +251,7 @@ def _hadamard_test(ansatz: QuantumCircuit, pauli: object, rhs: RightHandSide, *,
     circuit.append(ansatz.to_gate().control(1), [n, *range(n)])
     body = QuantumCircuit(n)
     body.append(pauli.to_instruction(), range(n))  # type: ignore[attr-defined]
-    outer = QuantumCircuit(n + 1)
-    outer.append(body.to_gate().control(1), [n, *range(n)])
-    circuit.append(oracle_gate(outer, A_LABEL, controlled=True), range(n + 1))
+    circuit.append(oracle_gate(controlled_last(body), A_LABEL, controlled=True), range(n + 1))
     circuit.append(rhs.gate(adjoint=True, controlled=True), range(n + 1))
     circuit.h(n)
     return Program(circuit, n, None, 0.0, 1, True)
