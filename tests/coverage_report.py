@@ -1,11 +1,11 @@
 """Branch coverage of qalgs, circuits and backends, compiled kernels included: ``python -m tests.coverage_report``.
 
 Coverage cannot see into machine code, so two runs are joined: the whole suite as it is, and the tests of
-``INTERPRETED`` with ``NUMBA_DISABLE_JIT=1``, where the kernels are plain Python (``tests/interpreted.py``). Workers and
-subprocesses are measured as well (``patch`` in ``pyproject.toml``); files count once, under their real path, though
-``qalgs/circuits`` and ``qalgs/backends`` are links. The exit code is 0 if the share of branches and the share of lines
-and branches together both reach ``--fail-under``, 1 if one does not, 2 if a test failed. It takes about twice as long
-as the suite.
+``INTERPRETED`` with ``NUMBA_DISABLE_JIT=1``, where the kernels are plain Python (``tests/interpreted.py``).
+Workers and subprocesses are measured as well (``patch`` in ``pyproject.toml``); files count once, under their real
+path, though ``qalgs/circuits`` and ``qalgs/backends`` are links. The exit code is 0 if the share of branches and
+the share of lines and branches together both reach ``--fail-under``, 1 if one does not, 2 if a test failed. All
+takes about twice as long as the suite.
 """
 
 from __future__ import annotations

@@ -6,6 +6,8 @@ arguments, so that the kernels around them run as plain Python.
 
 from __future__ import annotations
 
+import ctypes
+import sys
 from collections.abc import Callable
 
 import numpy as np
@@ -91,16 +93,70 @@ def add_lanes(
     outi[: 8 * count] += product.imag
 
 
+def dot(kind: int, low: int, high: int, top: int, count: int, *arrays: Floats) -> float:
+    """Return Re sum conj(t(i ^ x)) D(i) s(i), x = high | low, over ``count`` vectors, without bit ``top``."""
+    step = 8 * np.arange(count)
+    first = (step + (step & -top))[:, None] + np.arange(8)
+    second = ((step + (step & -top)) ^ high)[:, None] + (np.arange(8) ^ low)
+    return float((diagonal(kind, 1.0, arrays[0], arrays[1], first) * inner(arrays[2:], first, second)).sum().real)
+
+
+def inner(arrays: tuple[Floats, ...], first: npt.NDArray[np.int64], second: npt.NDArray[np.int64]) -> Complexes:
+    """Return s conj(t) at the given places."""
+    sr, si, tr, ti = arrays
+    return np.asarray((sr[first] + 1j * si[first]) * (tr[second] - 1j * ti[second]))
+
+
+def diagonal(kind: int, scale: float, dr: Floats, di: Floats, at: npt.NDArray[np.int64]) -> Complexes:
+    """Return the numbers of a group's diagonal: real, imaginary, complex or one real number."""
+    if kind == 4:
+        return np.full(at.shape, scale, dtype=np.complex128)
+    return np.asarray((dr[at] if kind & 1 else 0.0) + (1j * di[at] if kind & 2 else 0.0), dtype=np.complex128)
+
+
+def add(kind: int, low: int, high: int, count: int, scale: float, *arrays: Floats) -> None:
+    """Add D(i ^ x) s(i ^ x) to out(i), x = high | low, over ``count`` vectors."""
+    dr, di, sr, si, outr, outi = arrays
+    start = 8 * np.arange(count)
+    at = (start ^ high)[:, None] + (np.arange(8) ^ low)
+    value = diagonal(kind, scale, dr, di, at) * (sr[at] + 1j * si[at])
+    outr[start[:, None] + np.arange(8)] += value.real
+    outi[start[:, None] + np.arange(8)] += value.imag
+
+
+def call_view(function: int, circuit: int, index: int, out: int) -> None:
+    """Call the C function at an address."""
+    word = ctypes.c_uint64
+    ctypes.CFUNCTYPE(None, word, word, word)(int(function))(int(circuit), int(index), int(out))
+
+
+def load_word(address: int) -> int:
+    """Read the unsigned 32-bit integer at an address."""
+    return ctypes.c_uint32.from_address(int(address)).value
+
+
 def pytest_sessionstart() -> None:
     """Put the twins in place, where compilation is off."""
     from numba import config
+    from numba.core.extending import _Intrinsic
 
-    if getattr(config, "DISABLE_JIT", 0):
-        from qalgs.backends import kernels_lanes, kernels_pauli
+    if not config.DISABLE_JIT:
+        return
+    from qalgs.backends import compiler_wires, kernels_lanes, kernels_pauli_lanes, kernels_run
 
-        twins = {f"_mix{q}": mixer(q) for q in range(3)} | {f"_back{q}": back_mixer(q) for q in range(3)}
-        twins |= {"_apply_pair": pair, "_apply_back_pair": back_pair}
-        for name, twin in twins.items():
-            setattr(kernels_lanes, name, twin)
-        for name, twin in {"dot_lanes": dot_lanes, "add_lanes": add_lanes}.items():
-            setattr(kernels_pauli, name, twin)
+    twins: dict[object, Callable[..., object]] = {
+        kernels_lanes._apply_pair: pair,
+        kernels_lanes._apply_back_pair: back_pair,
+        kernels_pauli_lanes.dot_lanes: dot,
+        kernels_pauli_lanes.add_lanes: add,
+        compiler_wires._call_view: call_view,
+        compiler_wires._load_word: load_word,
+    }
+    for q in range(3):
+        twins[getattr(kernels_lanes, f"_mix{q}")] = mixer(q)
+        twins[getattr(kernels_lanes, f"_back{q}")] = back_mixer(q)
+    assert kernels_run.run
+    for module in [m for name, m in sys.modules.items() if name.startswith("qalgs.")]:
+        for name, value in list(vars(module).items()):
+            if isinstance(value, _Intrinsic):
+                setattr(module, name, twins[value])

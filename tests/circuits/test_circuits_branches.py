@@ -87,7 +87,7 @@ REFUSED: dict[str, tuple[Callable[[], object], str]] = {
         "graph must have an edge with a non-zero weight, got 'no weighted edge'",
     ),
     "mixer": (
-        lambda: max3cut_qaoa(max3cut_encoding(PATH), mixer="z"),  # type: ignore[arg-type]
+        lambda: max3cut_qaoa(max3cut_encoding(PATH), mixer="z"),
         "mixer must be 'xy' or 'x', got 'z'",
     ),
     "folded codes": (
@@ -120,11 +120,11 @@ REFUSED: dict[str, tuple[Callable[[], object], str]] = {
     ),
     "too many electrons": (
         lambda: circuits.molecule("H 0 0 0", charge=-2),
-        "basis must have at least 2 orbitals for these electrons, got 'sto-3g'; take a larger one",
+        "basis must have at least 2 orbitals for these electrons, got 'sto-3g'; use a larger basis",
     ),
     "too many electrons for PennyLane": (
         lambda: circuits.molecule("H 0 0 0", charge=-3, route="pennylane"),
-        "basis must have at least 2 orbitals for these electrons, got 'sto-3g'; take a larger one",
+        "basis must have at least 2 orbitals for these electrons, got 'sto-3g'; use a larger basis",
     ),
     "parity of one orbital": (
         lambda: circuits.molecule("H2", active_electrons=2, active_orbitals=1, mapping="parity"),
