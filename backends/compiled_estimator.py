@@ -78,7 +78,7 @@ class CompiledEstimator(BaseEstimatorV2):
         engine: str | None = None,
     ) -> None:
         self._engine = check_engine(engine)
-        self._precision = check_precision(default_precision)
+        self._precision = check_precision(default_precision, "default_precision")
         self._shots = None if default_shots is None else check_shots(default_shots, "default_shots")
         if self._shots is not None and self._precision:
             raise InvalidInputError(

@@ -211,16 +211,16 @@ def check_width(observable: CompiledObservable, program: Program) -> None:
         )
 
 
-def check_precision(precision: object) -> float:
+def check_precision(precision: object, name: str = "precision") -> float:
     """Return a precision as a float.
 
     Raises:
         ValueError: If it is negative or not a number.
     """
     if isinstance(precision, bool) or not isinstance(precision, int | float | np.integer | np.floating):
-        raise invalid("precision", precision, "must be a non-negative number")
+        raise invalid(name, precision, "must be a finite non-negative number")
     if not 0.0 <= precision < float("inf"):
-        raise invalid("precision", precision, "must be a non-negative number")
+        raise invalid(name, precision, "must be a finite non-negative number")
     return float(precision)
 
 

@@ -115,7 +115,7 @@ class NoisyEstimator(BaseEstimatorV2):
     ) -> None:
         self.device = CompactDevice(snapshot, layout, inflation=inflation, optimization_level=optimization_level)
         self.engine = check_noisy_engine(engine)
-        self.default_precision = check_precision(default_precision)
+        self.default_precision = check_precision(default_precision, "default_precision")
         self.default_shots = None if default_shots is None else check_shots("default_shots", default_shots)
         self.readout = readout
         self.trajectories = check_shots("trajectories", trajectories)

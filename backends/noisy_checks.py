@@ -161,10 +161,10 @@ def measures(circuit: QuantumCircuit) -> bool:
     )
 
 
-def check_precision(value: Any) -> float:
+def check_precision(value: Any, name: str = "precision") -> float:
     """Return ``value`` as a finite non-negative float."""
     if not (isinstance(value, int | float | np.floating) and 0 <= value < np.inf):
-        raise invalid("precision", value, "must be a finite non-negative number")
+        raise invalid(name, value, "must be a finite non-negative number")
     return float(value)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
+from importlib.metadata import entry_points
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -33,6 +34,10 @@ if TYPE_CHECKING:
     from pennylane.devices import Device
 
 Floats = npt.NDArray[np.float64]
+DIFF_METHODS = (
+    "best", "device", "backprop", "adjoint", "parameter-shift", "hadamard", "reversed-hadamard", "finite-diff",
+    "spsa",
+)  # fmt: skip
 
 
 class PennyLaneEstimator(BaseEstimatorV2):
@@ -66,8 +71,14 @@ class PennyLaneEstimator(BaseEstimatorV2):
         default_shots: int | None = None,
         diff_method: str = "best",
     ) -> None:
+        if isinstance(device, str) and device not in {e.name for e in entry_points(group="pennylane.plugins")}:
+            raise invalid(
+                "device", device, "must name a PennyLane device", "install its plugin, or pass the device"
+            )
+        if diff_method not in DIFF_METHODS:
+            raise invalid("diff_method", diff_method, f"must be one of {', '.join(DIFF_METHODS)}")
         self._device = device
-        self._precision = check_precision(default_precision)
+        self._precision = check_precision(default_precision, "default_precision")
         self._shots = None if default_shots is None else check_shots(default_shots, "default_shots")
         if self._shots is not None and self._precision:
             raise InvalidInputError(

@@ -236,7 +236,7 @@ class RuntimeEstimator(_RuntimeBase, BaseEstimatorV2):
             raise invalid("options", "resilience_level", "must not repeat the argument resilience_level")
         super().__init__(mode, options=options, seed=seed, optimization_level=optimization_level, layout=layout)
         self.resilience_level = resilience_level
-        self.default_precision = _positive(default_precision)
+        self.default_precision = _positive(default_precision, "default_precision")
 
     def run(self, pubs: Iterable[EstimatorPubLike], *, precision: float | None = None) -> RuntimeJob:
         """Submit PUBs.
@@ -368,10 +368,10 @@ def _bindings(isa: QuantumCircuit, circuit: QuantumCircuit, values: Any) -> Any:
     return BindingsArray({tuple(isa.parameters): kept}, shape=values.shape)
 
 
-def _positive(precision: Any) -> float:
+def _positive(precision: Any, name: str = "precision") -> float:
     if not (isinstance(precision, int | float | np.floating) and 0 < precision < np.inf):
         raise invalid(
-            "precision",
+            name,
             precision,
             "must be positive on hardware and in local mode",
             "use NoisyEstimator for exact values",

@@ -36,13 +36,13 @@ def warm_amplitudes(
     Returns:
         Unit rows, shape ``(n, 3)``.
     """
+    if not 1 / 3 - 1e-12 <= bias < 1:
+        raise invalid("bias", bias, "must be at least 1/3 and below 1")
     if labels is None:
         return np.full((num_vertices, 3), 1 / math.sqrt(3))
     labels = np.asarray(labels)
     if labels.shape != (num_vertices,) or not np.isin(labels, (0, 1, 2)).all():
         raise invalid("labels", labels, f"must be {num_vertices} labels 0, 1 or 2")
-    if not 1 / 3 - 1e-12 <= bias < 1:
-        raise invalid("bias", bias, "must be at least 1/3 and below 1")
     amplitudes = np.full((num_vertices, 3), math.sqrt((1 - bias) / 2))
     amplitudes[np.arange(num_vertices), labels] = math.sqrt(bias)
     return amplitudes

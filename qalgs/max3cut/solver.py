@@ -14,7 +14,7 @@ from qalgs.results import Status
 from qalgs.seeds import Seed, keyed, root_seed
 
 from .auto import run_auto
-from .bounds import Bound, UpperBound, best_of, check_bound, rounded
+from .bounds import Bound, UpperBound, base_bound, best_of, check_bound, rounded
 from .enumeration import (
     DEFAULT_CIRCLES,
     Enumeration,
@@ -72,7 +72,9 @@ def max3cut(
         refine: None, ``"1opt"``, ``"anneal"`` or ``"tabu"``, applied to the candidates of an enumeration engine
             and followed by path relinking between the best ones.
         top: Number of distinct candidates to return.
-        bound: None, ``"trivial"``, ``"eigen"``, ``"rank"`` or ``"sdp"``; the trivial bound always takes part.
+        bound: None or ``"trivial"`` (the sum of the positive weights), ``"packing"``, ``"eigen"``, ``"rank"`` or
+            ``"sdp"``: see :func:`upper_bound`; the trivial bound always takes part, the packing bound in all but
+            the first two.
         budget: Wall seconds. None does a fixed amount of work, with the same result for the same seed whatever
             ``n_jobs`` is.
         seed: Root seed.
@@ -195,8 +197,6 @@ def _run(state: RunState) -> Iterator[Progress | Max3CutResult]:
                 check_size(len(part), options.method, options.rank, options.max_candidates)
     deadline = None if options.budget is None else time.monotonic() + 0.97 * options.budget - 0.02
     state.add([Candidate(cut=0, source="trivial", labels=np.zeros(problem.n, dtype=np.int8))])
-    if options.bound is not None:
-        state.bound = rounded(problem, problem.positive_total, "trivial")
     try:
         if problem.n < 3 or problem.m == 0:
             labels = np.arange(problem.n, dtype=np.int8) if (problem.weights > 0).any() else None
@@ -242,18 +242,18 @@ def _engine(state: RunState, deadline: float | None) -> Iterator[Progress]:
 
 
 def _solve_part(state: RunState, piece: Problem, work: Work) -> tuple[Enumeration, UpperBound]:
-    trivial = rounded(piece, piece.positive_total, "trivial")
+    base = base_bound(piece, state.options.bound)
     if piece.n < 3:
         labels = np.array([0, int(piece.weights[0] > 0)], dtype=np.int8)
         found = [Candidate(cut=piece.cut(labels), source="trivial", labels=labels)]
-        return Enumeration(found, state.exact, {}), trivial
+        return Enumeration(found, state.exact, {}), base
     spec, limit = eigenpairs(state, piece, state.options.matrix)
     if state.spectrum is None:
         state.spectrum = spec
     state.notices += spec.notices
     with state.clock("enumeration"):
         found_ = enumerate_candidates(piece, spec, state.options.method, work)
-    return found_, trivial if limit is None else best_of(trivial, limit)
+    return found_, base if limit is None else best_of(base, limit)
 
 
 def _refine(state: RunState, deadline: float | None) -> Iterator[Progress]:
@@ -289,7 +289,6 @@ def _sdp(state: RunState) -> Iterator[Progress]:
 
     with state.clock("bound"):
         solution = solve_sdp(state.problem)
-    assert state.bound is not None
     state.bound = best_of(state.bound, rounded(state.problem, solution.bound, "sdp"))
     yield state.event("sdp bound")
 

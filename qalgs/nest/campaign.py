@@ -24,7 +24,7 @@ from qalgs.seeds import Seed, root_seed
 from .campaign_maps import Tenant, check_plan, planned_steps, requests_of, settle
 from .chip import Chip, device_of
 from .convergence import Convergence
-from .crosstalk import CoherentZZ
+from .crosstalk import CoherentZZ, make_crosstalk
 from .events import CampaignFinished, CampaignStarted, CycleFinished, CycleStarted, Evaluated, Event
 from .executor import Executor, LocalExecutor, Reading, Request
 from .jobs import Job, check_names
@@ -116,7 +116,9 @@ class Campaign:
         if not isinstance(self.optimizer, Optimizer):
             raise TypeError(f"optimizer must be an Optimizer such as COBYLA(), got {type(optimizer).__name__}")
         self.shots, self.evaluations, self.buffer = int(shots), int(evaluations), check_buffer(buffer)
-        self.crosstalk = crosstalk
+        self.crosstalk = make_crosstalk(crosstalk) if isinstance(crosstalk, str | Mapping) else crosstalk
+        if crosstalk is not None and not hasattr(self.crosstalk, "inflation"):
+            raise TypeError(f"crosstalk must be a crosstalk model or its name, got {type(crosstalk).__name__}")
         self.convergence = convergence or Convergence()
         self.rates = rates or Rates()
         self.seed = root_seed(seed)

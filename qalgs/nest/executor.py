@@ -186,6 +186,9 @@ class LocalExecutor(Executor):
         crosstalk: Crosstalk | None = None,
         n_jobs: int | None = 1,
     ) -> None:
+        from qalgs.backends.noise_engines import check_noisy_engine
+
+        check_noisy_engine(engine)
         self.snapshot, self.engine, self.crosstalk = snapshot, engine, crosstalk
         self._workers = resolve_jobs(n_jobs)
         self._benches: dict[str, tuple[object, Bench]] = {}

@@ -275,6 +275,9 @@ class Custom(Schedule):
         ):
             object.__setattr__(self, key, value)
 
+    def __repr__(self) -> str:
+        return f"Custom({list(self.levels)!r})"
+
     def fractions(self) -> list[float]:
         """Return where each number lies between the smallest and the largest."""
         numbers = self.targets()

@@ -15,7 +15,7 @@ from typing import Any, ClassVar
 from qalgs.errors import InvalidInputError, invalid
 from qalgs.optimizers import Optimizer
 
-from .layouts import LayoutCatalogue
+from .layouts import LayoutCatalogue, check_level
 from .schedules import Custom, Flat, InvertedReLU, Schedule
 from .training import ExploreRefine, Restarts, SingleRun, Training
 from .walk import QubitWalk
@@ -198,7 +198,7 @@ class Strategy:
 
 def _schedule(schedule: Schedule | None, cycles: int | None) -> Schedule:
     if schedule is None:
-        return InvertedReLU(cycles=cycles or DEFAULT_CYCLES)
+        return InvertedReLU(cycles=DEFAULT_CYCLES if cycles is None else cycles)
     if not isinstance(schedule, Schedule):
         raise TypeError(f"schedule must be a Schedule such as InvertedReLU(), got {type(schedule).__name__}")
     return schedule if cycles is None else with_cycles(schedule, cycles)
@@ -344,6 +344,9 @@ class Qoncord(Strategy):
         esp_low: float | str = "0.75*best",
         keep: float = 0.02,
     ) -> None:
+        if isinstance(cycles, bool) or cycles < 1:
+            raise invalid("cycles", cycles, "must be at least 1")
+        esp_low = esp_low if isinstance(esp_low, str) else check_level(esp_low, "esp_low")
         count = max(1, cycles // 2) if starts is None else starts
         if not 1 <= count <= cycles:
             raise invalid("starts", count, f"must be between 1 and the {cycles} cycles")
