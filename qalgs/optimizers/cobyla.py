@@ -8,6 +8,7 @@ from typing import Any, ClassVar, Literal
 
 import numpy as np
 
+from qalgs.errors import invalid
 from qalgs.optimizers.base import Array, OptimizerRun, Step, number
 from qalgs.optimizers.scipy_methods import SciPyOptimizer
 from qalgs.results import Status
@@ -24,7 +25,7 @@ class COBYLA(SciPyOptimizer):
     Attributes:
         rhobeg: First trust radius, in the units of the parameters; may be scheduled over cycles.
         tol: Last trust radius.
-        engine: ``"compiled"``, or ``"scipy"`` for the installed SciPy's (Powell's Fortran before 1.16).
+        engine: ``"compiled"``, or ``"scipy"`` for SciPy's own loop, in a thread of its own; SciPy >= 1.16.
 
     Raises:
         InvalidInputError: If a number is negative or not finite, or there is no such engine.
@@ -42,6 +43,12 @@ class COBYLA(SciPyOptimizer):
 
     def _open(self, x0: Array, seed: int, budget: int | None) -> OptimizerRun:
         if self.engine == "scipy":
+            import scipy
+
+            # Powell's Fortran holds a lock while it runs: a second run would wait for the first for ever.
+            if tuple(int(part) for part in scipy.__version__.split(".")[:2]) < (1, 16):
+                rule = f"needs SciPy >= 1.16 (SciPy {scipy.__version__} can run only one COBYLA at a time)"
+                raise invalid("COBYLA.engine", self.engine, rule, "use the compiled engine")
             return super()._open(x0, seed, budget)
         return _CompiledRun(self, x0, seed, budget)
 
