@@ -57,12 +57,6 @@ def _rotations(name: str, params: Sequence[Angle]) -> list[tuple[int, Angle]] | 
     return None
 
 
-def _reset_transfer() -> FloatArray:
-    transfer = np.zeros((4, 4))
-    transfer[0, 0] = transfer[3, 0] = 1.0
-    return transfer
-
-
 def lower(circuit: QuantumCircuit, snapshot: DeviceSnapshot) -> list[Op]:
     """Return the noisy operations of an ISA circuit; barriers and measurements are left out.
 
@@ -90,9 +84,6 @@ def lower(circuit: QuantumCircuit, snapshot: DeviceSnapshot) -> list[Op]:
                 ops.append(Op(qubits, ((CONST, error),)))
             continue
         error = noise.get((name, qubits))
-        if name == "reset":
-            ops.append(Op(qubits, _with_error(((CONST, _reset_transfer()),), error)))
-            continue
         if operation.params:
             ops.append(_lower_gate(operation, qubits, error, ideal))
             continue
