@@ -18,7 +18,7 @@ Graph = Annotated[Path, typer.Argument(help="Graph file in G-set format: 'n m', 
 Graphs = Annotated[list[Path], typer.Argument(help="Graph files in G-set format.")]
 Rank = Annotated[int, typer.Option(min=1, help="Rank of the factor.")]
 Matrix = Annotated[str, typer.Option(help="Diagonal: laplacian, adjacency or corrected.")]
-Bound = Annotated[str, typer.Option(help="Upper bound: trivial, eigen, rank or sdp.")]
+Bound = Annotated[str, typer.Option(help="Upper bound: trivial, packing, eigen, rank or sdp.")]
 SeedOption = Annotated[int, typer.Option(min=0, help="Root seed.")]
 METHODS = (
     "Repeatable: auto, three-arc, three-arc+1opt, circles, circles+1opt, anneal, tabu, greedy, dsatur, "
@@ -86,7 +86,7 @@ def solve(
 def bound(
     graphs: Graphs,
     kind: Annotated[
-        list[str] | None, typer.Option("--kind", help="trivial, eigen, rank or sdp; repeatable.")
+        list[str] | None, typer.Option("--kind", help="trivial, packing, eigen, rank or sdp; repeatable.")
     ] = None,
     rank: Rank = 2,
     matrix: Matrix = "corrected",
@@ -100,7 +100,7 @@ def bound(
     rows = []
     for path in graphs:
         problem = as_problem(path)
-        for name in kind or ["trivial", "eigen", "rank"]:
+        for name in kind or ["trivial", "packing", "eigen", "rank"]:
             found = upper_bound(problem, name, rank=rank, matrix=matrix)  # type: ignore[arg-type]
             rows.append(
                 {

@@ -9,7 +9,7 @@ import numpy as np
 
 from qalgs.results import Status
 
-from .bounds import best_of, rounded
+from .bounds import base_bound, best_of
 from .enumeration import MAX_TABLE_ROWS, Work, enumerate_candidates
 from .matrices import Matrix
 from .portfolio import effort, evolve
@@ -29,7 +29,7 @@ def run_auto(state: RunState, deadline: float | None) -> Iterator[Progress]:
     warm: list[Labels] = [c.labels for c in state.candidates if c.source != "trivial"]
     left = None if deadline is None else max(deadline - time.monotonic(), 0.0)
     plan = effort(problem, left, options.n_jobs)
-    target = None if state.bound is None else float(state.bound.value)
+    target = float(state.bound.value)
     flips = generations = 0
     pool: tuple[Labels, ...] = ()
     with state.clock("search"):
@@ -52,7 +52,7 @@ def run_auto(state: RunState, deadline: float | None) -> Iterator[Progress]:
                 yield state.event(step.stage)
     state.add([Candidate(cut=problem.cut(labels), source="pool", labels=labels) for labels in pool])
     state.count({"flips": flips, "generations": generations})
-    reached = target is not None and state.candidates[0].cut >= target
+    reached = state.candidates[0].cut >= target
     state.status = Status.CONVERGED if reached or deadline is None else Status.BUDGET
     yield state.event("search")
 
@@ -65,7 +65,7 @@ def _warm_starts(state: RunState, deadline: float | None) -> Iterator[Progress]:
     patience = None if deadline is None else time.monotonic() + 0.2 * (deadline - time.monotonic())
     for k, part in enumerate(parts):
         piece = problem if len(part) == problem.n else problem.restrict(part)
-        limit = rounded(piece, piece.positive_total, "trivial")
+        limit = base_bound(piece, options.bound)
         found: list[Candidate] = []
         if piece.n >= 3 and k < 8:
             # The corrected form's leading eigenvalues cluster, which takes ARPACK long: it comes last, and not at

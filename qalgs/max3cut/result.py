@@ -41,13 +41,13 @@ class Progress:
     Attributes:
         seconds: Wall time since the start.
         cut: Best cut so far.
-        upper_bound: Best upper bound so far, or None.
+        upper_bound: Best upper bound so far.
         stage: What was just done.
     """
 
     seconds: float
     cut: int | float
-    upper_bound: int | float | None
+    upper_bound: int | float
     stage: str
 
 
@@ -59,8 +59,8 @@ class Max3CutResult(Result):
         partition: Label 0, 1 or 2 of every node.
         cut: Weight of the edges between different labels, recounted from the edge list; an ``int`` where all
             weights are integers.
-        upper_bound: A valid upper bound on every cut, rounded down to an integer where cuts are; None if off.
-        bound_kind: Which bound it is: ``trivial``, ``eigen``, ``rank`` or ``sdp``.
+        upper_bound: A valid upper bound on every cut, rounded down to an integer where cuts are.
+        bound_kind: Which bound it is: ``trivial``, ``packing``, ``eigen``, ``rank`` or ``sdp``.
         exact: What is exact about the answer, in words: ``"rank-2 candidate set"``, ``"low-rank objective"``,
             ``"instance optimum because cut = bound"``; empty if nothing is.
         method: The engine that ran.
@@ -83,8 +83,8 @@ class Max3CutResult(Result):
     """
 
     cut: int | float
-    upper_bound: int | float | None
-    bound_kind: str | None
+    upper_bound: int | float
+    bound_kind: str
     exact: str
     method: str
     matrix: str
@@ -115,7 +115,7 @@ class Max3CutResult(Result):
     @property
     def gap(self) -> float | None:
         """Relative gap ``(upper_bound - cut) / upper_bound``; None without a positive bound."""
-        if self.upper_bound is None or self.upper_bound <= 0:
+        if self.upper_bound <= 0:
             return None
         return float((self.upper_bound - self.cut) / self.upper_bound)
 

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from qalgs.results import Status, versions
 
-from .bounds import Bound, UpperBound, best_of, spectral_bound
+from .bounds import Bound, UpperBound, base_bound, best_of, spectral_bound
 from .enumeration import Method
 from .matrices import Matrix, cut_form
 from .problem import Notice, Problem
@@ -54,13 +54,17 @@ class RunState:
     cpu: float = field(default_factory=time.process_time)
     candidates: list[Candidate] = field(default_factory=list)
     trace: list[Progress] = field(default_factory=list)
-    bound: UpperBound | None = None
+    bound: UpperBound = field(init=False)
     exact: str = ""
     notices: list[Notice] = field(default_factory=list)
     evaluations: dict[str, int] = field(default_factory=dict)
     times: dict[str, float] = field(default_factory=dict)
     spectrum: Spectrum | None = None
     status: Status = Status.CONVERGED
+
+    def __post_init__(self) -> None:
+        with self.clock("bound"):
+            self.bound = base_bound(self.problem, self.options.bound)
 
     def add(self, candidates: list[Candidate]) -> None:
         """Take over candidates, keeping the list short."""
@@ -82,8 +86,8 @@ class RunState:
 
     def event(self, stage: str) -> Progress:
         """Record and return where the run stands."""
-        bound = None if self.bound is None else self.bound.value
-        point = Progress(time.perf_counter() - self.begin, self.candidates[0].cut, bound, stage)
+        seconds = time.perf_counter() - self.begin
+        point = Progress(seconds, self.candidates[0].cut, self.bound.value, stage)
         self.trace.append(point)
         return point
 
@@ -104,7 +108,7 @@ def eigenpairs(
 
 def merge_bounds(state: RunState, bounds: list[UpperBound]) -> None:
     """Add up the bounds of all components and keep the sum if it is smaller."""
-    if state.bound is None or not bounds:
+    if not bounds:
         return
     total = math.fsum(b.value for b in bounds)
     kinds = [b.kind for b in bounds if b.kind != "trivial"]
@@ -140,7 +144,7 @@ def finish(state: RunState) -> Max3CutResult:
     best = candidates[0]
     bound = state.bound
     exact = state.exact
-    if bound is not None and best.cut >= bound.value - 1e-9 * max(1.0, abs(bound.value)):
+    if best.cut >= bound.value - 1e-9 * max(1.0, abs(bound.value)):
         exact = OPTIMUM
     times = dict(state.times)
     times["total"] = time.perf_counter() - state.begin
@@ -149,8 +153,8 @@ def finish(state: RunState) -> Max3CutResult:
     spec = state.spectrum
     return Max3CutResult(
         cut=problem.cut(labels),
-        upper_bound=None if bound is None else bound.value,
-        bound_kind=None if bound is None else bound.kind,
+        upper_bound=bound.value,
+        bound_kind=bound.kind,
         exact=exact,
         method=options.method,
         matrix=options.matrix,

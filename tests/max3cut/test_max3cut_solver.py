@@ -14,7 +14,8 @@ import scipy.sparse as sp
 from qalgs.max3cut import iter_cells, iter_max3cut, max3cut, upper_bound
 from qalgs.max3cut.generators import gnm, planar_union, planted, regular, sbm, torus
 from qalgs.max3cut.matrices import cut_form
-from qalgs.max3cut.problem import as_problem
+from qalgs.max3cut.packing import combinatorial_bound
+from qalgs.max3cut.problem import as_problem, from_edges
 from qalgs.max3cut.result import Max3CutResult, Progress
 from qalgs.max3cut.sdp import solve_sdp
 from qalgs.max3cut.spectrum import spectrum
@@ -82,9 +83,65 @@ def test_bounds_hold_on_200_graphs() -> None:
         assert upper_bound(graph, "eigen").value >= best - 1e-9
 
 
+def test_a_user_always_gets_a_bound() -> None:
+    graph = weighted(3, 9, "real")
+    positive = sum(w for _, _, w in graph.edges(data="weight") if w > 0)
+    for method in METHODS:
+        result = max3cut(graph, rank=1 if method == "rank1" else 2, method=method, bound=None, seed=0)
+        assert result.upper_bound == pytest.approx(positive)
+        assert result.bound_kind == "trivial"
+        assert all(event.upper_bound == result.upper_bound for event in result.trace)
+
+
+def test_packing_bound_holds_on_600_graphs(rng: np.random.Generator) -> None:
+    better = 0
+    for case in range(600):
+        n = 4 + case % 5
+        share, negative = rng.uniform(0.3, 1.0), rng.choice([0.0, 0.3, 0.7])
+        pairs = np.argwhere(np.triu(rng.random((n, n)) < share, 1))
+        scale = rng.integers(1, 6, len(pairs)) if case % 2 else rng.exponential(1.0, len(pairs))
+        signs = np.where(rng.random(len(pairs)) < negative, -1, 1)
+        problem = from_edges(tuple(range(n)), pairs[:, 0], pairs[:, 1], (signs * scale).astype(float))
+        bound = combinatorial_bound(problem)
+        best = optimum(problem)
+        assert best - 1e-9 <= bound <= problem.positive_total + 1e-9
+        better += bound < problem.positive_total - 1e-9
+    # Most of these graphs have a conflict; a bound that were always trivial would pass the rest of the test.
+    assert better > 250
+
+
+def test_packing_bound_of_known_graphs() -> None:
+    assert upper_bound(nx.complete_graph(4), "packing").value == 5
+    assert upper_bound(nx.disjoint_union(nx.complete_graph(4), nx.complete_graph(4)), "packing").value == 10
+    for n in range(4, 12):
+        # Turán: the complete graph's best 3-cut is the balanced tripartite graph.
+        assert upper_bound(nx.complete_graph(n), "packing").value == nx.turan_graph(n, 3).number_of_edges()
+    for length in range(2, 7):
+        # One positive edge closed by a path of negative ones: the lightest edge is lost.
+        ring: Any = nx.cycle_graph(length + 1)
+        nx.set_edge_attributes(ring, -3, "weight")
+        ring[0][1]["weight"] = 7
+        ring[1][2]["weight"] = -2
+        assert upper_bound(ring, "packing").value == 5 == optimum(ring)
+    # Eigenvectors bound a signed torus worse than the sum of its positive weights; its conflicts are many.
+    signed = torus(20, 10, signed=True, seed=1)
+    packing, trivial = upper_bound(signed, "packing"), upper_bound(signed, "trivial")
+    assert packing.value < 0.9 * trivial.value
+    assert packing.kind == "packing" == upper_bound(signed, "rank").kind
+
+
+def test_short_budgets_still_bound() -> None:
+    graph = torus(60, 50, signed=True, seed=2)
+    result = max3cut(graph, budget=0.05, seed=0)
+    assert result.bound_kind != "trivial"
+    assert result.cut <= result.upper_bound
+
+
 def test_repaired_sdp_bound_holds_and_is_tighter() -> None:
-    for seed in range(12):
-        graph = weighted(seed, 8, ["unit", "signed", "real", "int"][seed % 4])
+    for seed in range(40):
+        graph = weighted(seed, 4 + seed % 6, ["unit", "signed", "real", "int"][seed % 4])
+        if not graph.number_of_edges():
+            continue
         solution = solve_sdp(as_problem(graph))
         assert solution.bound >= optimum(graph) - 1e-9
         assert solution.bound <= solution.value + 1e-3 * (1 + abs(solution.value))
