@@ -21,6 +21,7 @@ from qalgs.backends.compiler import Program, compile_circuit
 from qalgs.backends.compiler_cache import CircuitCache
 from qalgs.backends.observables import CompiledObservable, compile_observable
 from qalgs.errors import invalid
+from qalgs.results import Described
 
 Floats = npt.NDArray[np.float64]
 Complexes = npt.NDArray[np.complex128]
@@ -28,7 +29,7 @@ Reference = Literal["aer", "pennylane", "statevector"]
 REFERENCES: tuple[Reference, ...] = ("aer", "pennylane", "statevector")
 
 
-class ReferenceProgram:
+class ReferenceProgram(Described):
     r"""A circuit whose states come from another library, with the face of a compiled :class:`Program`.
 
     The circuit is taken apart into rotations :math:`e^{-iaG/2}` with :math:`G^2=1`, for which

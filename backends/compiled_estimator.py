@@ -26,6 +26,7 @@ from qalgs.backends.compiled_pubs import (
 from qalgs.backends.compiler import Program, compile_circuit
 from qalgs.backends.observables import compile_observable
 from qalgs.errors import InvalidInputError, invalid
+from qalgs.results import Described
 from qalgs.seeds import Seed, as_generator
 
 Floats = npt.NDArray[np.float64]
@@ -34,7 +35,7 @@ Floats = npt.NDArray[np.float64]
 CHUNK = 1 << 22
 
 
-class CompiledEstimator(BaseEstimatorV2):
+class CompiledEstimator(Described, BaseEstimatorV2):
     """Expectation values by the compiled engine: exact, or with shot noise.
 
     Each circuit is compiled once (see :func:`~qalgs.backends.compile_circuit`) and run over all parameter sets of

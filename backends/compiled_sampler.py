@@ -24,6 +24,7 @@ from qalgs.backends.compiled_pubs import FinishedJob, as_list, check_shots, para
 from qalgs.backends.compiler import Program
 from qalgs.backends.compiler_cache import CircuitCache
 from qalgs.errors import InvalidInputError, invalid
+from qalgs.results import Described
 from qalgs.seeds import Seed, as_generator
 
 CHUNK = 1 << 22
@@ -76,7 +77,7 @@ def read_out(circuit: QuantumCircuit) -> Readout:
 _CACHE: CircuitCache[Readout] = CircuitCache(read_out)
 
 
-class CompiledSampler(BaseSamplerV2):
+class CompiledSampler(Described, BaseSamplerV2):
     """Samples of terminal measurements from exact distributions, by the compiled engine.
 
     Any number of classical registers, partial measurement and reordered bits; bits that are never measured read 0.

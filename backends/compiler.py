@@ -63,6 +63,10 @@ class Program:
             lambda lowering: lowering.circuit(circuit, skip=skip),
         )
 
+    def __repr__(self) -> str:
+        sizes = f"num_qubits={self.num_qubits}, num_parameters={self.num_parameters}"
+        return f"Program({sizes}, num_operations={self.num_operations})"
+
     @classmethod
     def of_structure(cls, found: Structure, parameters: tuple[Parameter, ...]) -> Program:
         """Return the program of a structure, to be completed by :meth:`fill`: its numbers are parameters, too."""

@@ -52,13 +52,14 @@ from qalgs.backends.noisy_gradient import gradient
 from qalgs.backends.noisy_plans import CompiledCircuit, ExactPlan, Prepared, SampledPlan, split_basis
 from qalgs.backends.snapshot import DeviceSnapshot, Inflation
 from qalgs.errors import invalid
+from qalgs.results import Described
 from qalgs.seeds import Seed, as_generator
 
 MOST_BITS = 24
 """Most bits of a measurement whose outcomes are tabulated."""
 
 
-class NoisyEstimator(BaseEstimatorV2):
+class NoisyEstimator(Described, BaseEstimatorV2):
     """Expectation values on a few qubits of a noisy device, simulated without the rest of it.
 
     The noise is Aer's: gate errors, relaxation and readout errors of the device's calibration. A circuit that is

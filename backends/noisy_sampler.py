@@ -34,6 +34,7 @@ from qalgs.backends.noise_program import lower
 from qalgs.backends.noisy_checks import as_rows, bound_values, check_shots, coerce_sampler_pub
 from qalgs.backends.snapshot import DeviceSnapshot, Inflation
 from qalgs.errors import InvalidInputError
+from qalgs.results import Described
 from qalgs.seeds import Seed, as_generator, simulator_seed
 
 MOST_BITS = 20
@@ -52,7 +53,7 @@ class _Compiled:
     plan: CompiledPlan | None
 
 
-class NoisySampler(BaseSamplerV2):
+class NoisySampler(Described, BaseSamplerV2):
     """Measured bits of circuits on a few qubits of a noisy device, simulated without the rest of it.
 
     Noise, layouts, transpilation and engines are those of :class:`NoisyEstimator`. Circuits with final

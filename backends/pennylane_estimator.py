@@ -29,6 +29,7 @@ from qalgs.backends.observables import CompiledObservable, compile_observable
 from qalgs.backends.pennylane_bridge import observable_to_pennylane
 from qalgs.backends.pennylane_template import Template
 from qalgs.errors import ExecutionError, InvalidInputError, invalid
+from qalgs.results import Described
 
 if TYPE_CHECKING:
     from pennylane.devices import Device
@@ -40,7 +41,7 @@ DIFF_METHODS = (
 )  # fmt: skip
 
 
-class PennyLaneEstimator(BaseEstimatorV2):
+class PennyLaneEstimator(Described, BaseEstimatorV2):
     """Expectation values on a PennyLane device.
 
     Exact devices give exact values. With a precision p > 0 or a shot count, every group of qubit-wise commuting

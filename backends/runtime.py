@@ -39,10 +39,11 @@ from qalgs.backends.runtime_isa import check_isa
 from qalgs.backends.runtime_job import RuntimeJob
 from qalgs.backends.runtime_local import LocalDevice, active_qubits, shrink, shrink_observable
 from qalgs.errors import InvalidInputError, invalid
+from qalgs.results import Described
 from qalgs.seeds import Seed, as_generator, simulator_seed
 
 
-class _RuntimeBase:
+class _RuntimeBase(Described):
     """What both primitives share: where they run, ISA circuits, seeds."""
 
     def __init__(

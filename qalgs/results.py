@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import enum
 import html
+import inspect
 import json
 import math
 import os
@@ -154,6 +155,27 @@ def _fields(result: Result) -> dict[str, str]:
         for f in dataclasses.fields(result)
         if f.repr and f.name != "versions"
     }
+
+
+class Described:
+    """Mix-in: ``repr`` shows the constructor's arguments that the object keeps, large ones by name or type."""
+
+    def __repr__(self) -> str:
+        shown = []
+        for name in inspect.signature(type(self)).parameters:
+            value = getattr(self, name, getattr(self, f"_{name}", None))
+            if value is not None and value != {}:
+                shown.append(f"{name}={_brief(value)}")
+        return f"{type(self).__name__}({', '.join(shown)})"
+
+
+def _brief(value: object) -> str:
+    if isinstance(value, bool | int | float | str):
+        return repr(value)
+    if isinstance(value, list | tuple) and all(isinstance(v, int) for v in value):
+        return repr(value)
+    name = getattr(value, "name", None)
+    return repr(name) if isinstance(name, str) else type(value).__name__
 
 
 def _short(value: object) -> str:

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from qalgs.errors import LedgerError, invalid
 from qalgs.optimizers import COBYLA, Optimizer
-from qalgs.results import versions
+from qalgs.results import Described, versions
 from qalgs.seeds import Seed, root_seed
 
 from .campaign_maps import Tenant, check_plan, planned_steps, requests_of, settle
@@ -48,7 +48,7 @@ if TYPE_CHECKING:
     from .space_time_plan import Plan
 
 
-class Campaign:
+class Campaign(Described):
     """Jobs, a device, a strategy and a seed.
 
     Args:

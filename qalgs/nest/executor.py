@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from qalgs.parallel import resolve_jobs
+from qalgs.results import Described
 from qalgs.seeds import keyed
 
 from .chip import Chip
@@ -80,7 +81,7 @@ class Reading:
     gradient: Array | None = None
 
 
-class Executor(ABC):
+class Executor(Described, ABC):
     """Makes evaluations; what it draws at random depends on the request's key alone."""
 
     @abstractmethod
@@ -97,10 +98,10 @@ class Executor(ABC):
     def describe(self) -> Mapping[str, Any]:
         """Return what determines the numbers, as JSON values."""
 
-    def attach(self, ledger: Ledger, campaign: str) -> None:  # noqa: B027
+    def attach(self, ledger: Ledger, campaign: str) -> None:
         """Learn where the campaign keeps its books; executors that submit jobs write them down there."""
 
-    def close(self) -> None:  # noqa: B027
+    def close(self) -> None:
         """Release threads and sessions."""
 
 

@@ -69,6 +69,8 @@ class MergedExecutor(Executor):
             raise invalid("mode", mode, "must be 'job', 'session' or 'batch'")
         if buffer < 0:
             raise invalid("buffer", buffer, "must not be negative")
+        if optimization_level not in (0, 1, 2, 3):
+            raise invalid("optimization_level", optimization_level, "must be 0, 1, 2 or 3")
         self.backend: Any = load_backend(backend)
         self.mode, self.buffer = mode, buffer
         self.chip = Chip.of(self.backend.target)

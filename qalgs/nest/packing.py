@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, get_args
@@ -146,6 +147,10 @@ def pack(
     gap = check_buffer(buffer)
     if objective not in get_args(Objective):
         raise invalid("objective", objective, "must be 'targets' or 'max_min_esp'")
+    if isinstance(restarts, bool) or restarts < 1:
+        raise invalid("restarts", restarts, "must be at least 1")
+    if not 0 < time_limit < math.inf:
+        raise invalid("time_limit", time_limit, "must be a positive number of seconds")
     root = root_seed(seed)
     chip = Chip.of(snapshot)
     requests = as_requests(jobs, snapshot, schedule=schedule, walk=walk, catalogues=catalogues, **options)

@@ -7,6 +7,7 @@ jobs that are nearly done, and everyone else waits on poorer ones.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, get_args
@@ -159,6 +160,12 @@ def plan(
     goal = _objective(objective, fidelity)
     if planner not in get_args(Planner):
         raise invalid("planner", planner, "must be 'greedy', 'cpsat' or 'stagger'")
+    if time_limit is not None and not 0 < time_limit < math.inf:
+        raise invalid("time_limit", time_limit, "must be a positive number of seconds")
+    if not 0 <= polish < math.inf:
+        raise invalid("polish", polish, "must be finite and not negative")
+    if rounds is not None and (isinstance(rounds, bool) or rounds < 1):
+        raise invalid("rounds", rounds, "must be at least 1")
     chip = Chip.of(snapshot)
     requests = as_requests(
         jobs,

@@ -64,10 +64,10 @@ def check_kappa(kappa: float) -> float:
     return float(kappa)
 
 
-def check_epsilon(epsilon: float) -> float:
-    """Return ``epsilon`` if it lies strictly between 0 and 1."""
+def check_epsilon(epsilon: float, name: str = "epsilon") -> float:
+    """Return ``epsilon``, called ``name`` by the caller, if it lies strictly between 0 and 1."""
     if not (np.isfinite(epsilon) and 0.0 < epsilon < 1.0):
-        raise invalid("epsilon", epsilon, "must lie strictly between 0 and 1")
+        raise invalid(name, epsilon, "must lie strictly between 0 and 1")
     return float(epsilon)
 
 

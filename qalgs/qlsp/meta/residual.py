@@ -68,7 +68,7 @@ class ResidualCorrection(MetaSolver):
         if self.steps is not None and self.steps < 1:
             raise invalid("steps", self.steps, "must be at least 1")
         if self.epsilon_inner is not None:
-            check_epsilon(self.epsilon_inner)
+            check_epsilon(self.epsilon_inner, "epsilon_inner")
 
     @property
     def name(self) -> str:
