@@ -68,7 +68,8 @@ def max3cut_qaoa(
     if mixer not in ("xy", "x"):
         raise invalid("mixer", mixer, "must be 'xy' or 'x'")
     if mixer == "x" and warm_start is not None:
-        raise invalid("warm_start", "labels", "must be None for the x mixer", "use mixer='xy'")
+        remedy = "use mixer='xy'" if encoding.name != "binary-folded" else "use encoding='binary' or 'one-hot'"
+        raise invalid("warm_start", "labels", "must be None for the x mixer", remedy)
     if mixer == "xy" and encoding.name == "binary-folded":
         raise invalid("mixer", mixer, "must be 'x' for folded codes", "use encoding='binary'")
     amplitudes = warm_amplitudes(encoding.num_vertices, warm_start, bias)

@@ -219,7 +219,11 @@ class JobsFile:
                     )
                 )
             except (QalgsError, TypeError) as error:
-                raise self.error(where, f"job {model.id!r}: {error}", error) from error
+                text = _named(model.id, error)
+                key = re.search(r": (\w+) ", text)
+                if key and key[1] in type(model).model_fields:
+                    where += f".{key[1]}"
+                raise self.error(where, text, error) from error
         return made
 
     def campaign(
@@ -348,6 +352,12 @@ class JobsFile:
         line = find_line(self.text, where)
         kind = InfeasibleError if isinstance(cause, InfeasibleError) else InvalidInputError
         return kind(f"{self.path}{f':{line}' if line else ''}: {text}")
+
+
+def _named(job: str, error: BaseException) -> str:
+    """Return the error's text with the job's name in front, once: many errors name their job themselves."""
+    label, text = f"job {job!r}", " ".join(str(error).split())
+    return text if re.match(rf"{re.escape(label)}[:, ]", text) else f"{label}: {text}"
 
 
 FAST_EVALUATIONS = 8
