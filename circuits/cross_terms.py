@@ -13,11 +13,13 @@ from qiskit import QuantumCircuit
 from qiskit.circuit import ParameterExpression, ParameterVector
 from qiskit.quantum_info import SparsePauliOp
 
+from qalgs.circuits.cross_frames import Angles, add_framed
 from qalgs.circuits.rotations import RotationForm, rotation_form
 from qalgs.errors import invalid
 
-FORMS = ("multiplexed", "two_controlled")
+FORMS = ("multiplexed", "pauli_frame", "two_controlled")
 PARTS = ("real", "imag")
+MAX_PROJECTOR = 12
 
 
 def cross_term_circuit(ansatz: QuantumCircuit, *, form: str = "multiplexed", part: str = "real") -> QuantumCircuit:
@@ -25,11 +27,13 @@ def cross_term_circuit(ansatz: QuantumCircuit, *, form: str = "multiplexed", par
 
     The **two-controlled** form (Quantum EigenGame) applies U(left), controlled U(left)† and controlled U(right).
     The **multiplexed** form is equal and far shallower: the two circuits have one shape, so fixed gates act once,
-    uncontrolled, and each rotation becomes R((a+b)/2), flip, R((a-b)/2), flip with two controlled flips.
+    uncontrolled, and each rotation becomes R((a+b)/2), flip, R((a-b)/2), flip with two controlled flips. The
+    **Pauli-frame** form does the same with one controlled flip per rotation: see
+    :mod:`qalgs.circuits.cross_frames`.
 
     Args:
         ansatz: The trial circuit with P parameters.
-        form: ``"multiplexed"`` or ``"two_controlled"``.
+        form: ``"multiplexed"``, ``"pauli_frame"`` or ``"two_controlled"``.
         part: ``"real"`` or ``"imag"`` of <left|P|right>.
 
     Returns:
@@ -52,8 +56,16 @@ def cross_term_circuit(ansatz: QuantumCircuit, *, form: str = "multiplexed", par
     left, right = ParameterVector("left", p), ParameterVector("right", p)
     circuit = QuantumCircuit(n + 1, name=f"cross_term_{form}")
     circuit.h(n)
-    if form == "multiplexed":
-        _multiplex(circuit, rotation_form(ansatz), left, right)
+    if form != "two_controlled":
+        flat = rotation_form(ansatz)
+        angles = (_angles(flat, left), _angles(flat, right))
+        if form == "multiplexed":
+            _multiplex(circuit, flat, *angles)
+        else:
+            add_framed(circuit, flat, *angles)
+        turn = sum((w * (r - l) for w, l, r in zip(flat.phase, left, right, strict=True) if w), 0.0)
+        if isinstance(turn, ParameterExpression):
+            circuit.p(turn, n)
     else:
         system = list(range(n))
         first, second = (ansatz.assign_parameters(list(v)) for v in (left, right))
@@ -66,9 +78,8 @@ def cross_term_circuit(ansatz: QuantumCircuit, *, form: str = "multiplexed", par
     return circuit
 
 
-def _multiplex(circuit: QuantumCircuit, form: RotationForm, left: ParameterVector, right: ParameterVector) -> None:
+def _multiplex(circuit: QuantumCircuit, form: RotationForm, left: Angles, right: Angles) -> None:
     n = circuit.num_qubits - 1
-    angles = [_angles(form, vector) for vector in (left, right)]
     index = 0
     for item in form.circuit.data:
         qubits = [form.circuit.find_bit(q).index for q in item.qubits]
@@ -76,7 +87,7 @@ def _multiplex(circuit: QuantumCircuit, form: RotationForm, left: ParameterVecto
         if not item.operation.params or not isinstance(item.operation.params[0], ParameterExpression):
             circuit.append(item.operation, qubits)
             continue
-        a, b = angles[0][index], angles[1][index]
+        a, b = left[index], right[index]
         index += 1
         rotate = getattr(circuit, name)
         # X reverses rotations about Y and Z, and Z those about X.
@@ -85,9 +96,6 @@ def _multiplex(circuit: QuantumCircuit, form: RotationForm, left: ParameterVecto
         flip(n, qubits[0])
         rotate((a - b) / 2, qubits[0])
         flip(n, qubits[0])
-    turn = sum((w * (r - l) for w, l, r in zip(form.phase, left, right, strict=True) if w), 0.0)
-    if isinstance(turn, ParameterExpression):
-        circuit.p(turn, n)
 
 
 def _angles(form: RotationForm, vector: ParameterVector) -> list[ParameterExpression]:
@@ -136,8 +144,13 @@ def overlap_circuit(ansatz: QuantumCircuit) -> QuantumCircuit:
 
 def zero_projector(num_qubits: int) -> SparsePauliOp:
     r"""Return :math:`|0\dots0\rangle\langle0\dots0|` as its :math:`2^n` products of Z, all measured at once."""
-    if num_qubits > 12:
-        raise invalid("num_qubits", num_qubits, "must be at most 12 for the projector as Paulis", "use a sampler")
+    if num_qubits > MAX_PROJECTOR:
+        raise invalid(
+            "num_qubits",
+            num_qubits,
+            f"must be at most {MAX_PROJECTOR} for the projector as Paulis",
+            "use a sampler",
+        )
     single = SparsePauliOp(["I", "Z"], [0.5, 0.5])
     total = single
     for _ in range(num_qubits - 1):

@@ -82,7 +82,7 @@ class LevelsModel(Strict):
     round_steps: Count | None = None
     weights: list[Real] | None = None
     calibrate: bool = True
-    cross_form: str = "multiplexed"
+    cross_form: str = "auto"
     symmetry: dict[str, Real] | None = None
     seed: int | None = Field(default=None, ge=0)
     backend: BackendTable | None = None

@@ -51,6 +51,9 @@ class Players(Protocol):
     def overlaps(self, parameters: Real, parents: Sequence[Snapshot]) -> Real:
         """Return |<j|psi>|^2 with each parent."""
 
+    def lift(self, method: str, c: float, parents: Sequence[Snapshot]) -> float:
+        """Return the factor by which noise makes the head room of an automatic penalty grow."""
+
     def objective(self, method: str, penalty: float, parents: Sequence[Snapshot], block: bool) -> Objective:
         """Return x -> (cost, gradient, energy)."""
 
@@ -100,8 +103,8 @@ class Arena:
             points = np.vstack([self.warm[state], points[: self.restarts - 1]])
         return points
 
-    def auto(self, energies: Real) -> float:
-        """Return the automatic penalty for energies of parents and player."""
+    def auto(self, energies: Real, parents: Sequence[Snapshot] = ()) -> float:
+        """Return the automatic penalty for energies of parents and player, raised for noisy parents."""
         rule = auto_beta if self.method == "vqd" else auto_shift
         found = rule(energies, self.sigma)
         dimension = self.problem.dimension
@@ -109,7 +112,11 @@ class Arena:
             # A player in the upper half of a small space: its level may lie above all that has been seen so far.
             top = _upper(self.problem)
             found = max(found, top - float(energies.min()) if self.method == "vqd" else top)
-        return found
+        lift = self.players.lift(self.method, found, parents)
+        if lift == 1.0 or self.method == "vqd":
+            return found * lift
+        lowest = float(energies.min())
+        return lowest + lift * (found - lowest)
 
     def minimise(
         self,

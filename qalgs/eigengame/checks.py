@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
+from typing import TypeGuard
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,6 +14,8 @@ from qalgs.eigengame.exact import ExactPlayers
 from qalgs.eigengame.problem import Problem, with_constraint
 from qalgs.errors import invalid
 from qalgs.seeds import keyed
+
+MOST, MOST_RESTARTS = 1_000_000_000, 100_000
 
 
 def confine(problem: Problem, notes: list[str]) -> Problem:
@@ -81,8 +85,28 @@ def one_of(name: str, value: object, allowed: Sequence[str]) -> None:
         raise invalid(name, value, f"must be one of {', '.join(allowed)}")
 
 
-def at_least(name: str, value: object, least: int) -> None:
-    """Check a count."""
+def count(name: str, value: object, least: int, most: int = MOST) -> int:
+    """Check a count and return it as a Python integer, which no product overflows."""
+    extra = " or 'auto'" if name == "k" else ""
     if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < least:
-        extra = " or 'auto'" if name == "k" else ""
-        raise invalid(name, value, f"must be an integer of at least {least}{extra}")
+        raise invalid(name, shown(value), f"must be an integer of at least {least}{extra}")
+    if value > most:
+        raise invalid(name, shown(value), f"must be at most {most}")
+    return int(value)
+
+
+def is_finite(value: object) -> TypeGuard[float]:
+    """Whether a value is a real number that a float can hold."""
+    if isinstance(value, bool | np.bool_) or not isinstance(value, int | float | np.integer | np.floating):
+        return False
+    try:
+        return math.isfinite(value)
+    except OverflowError:
+        return False
+
+
+def shown(value: object) -> object:
+    """Return what an error message shows: Python refuses to print integers of thousands of digits."""
+    if isinstance(value, int) and value.bit_length() > 64:
+        return f"about {'-' if value < 0 else ''}1e{value.bit_length() * math.log10(2):.0f}"
+    return value

@@ -77,6 +77,10 @@ class ExactPlayers:
         state = self.states(parameters)[0]
         return np.array([abs(np.vdot(p.vector, state)) ** 2 for p in parents])
 
+    def lift(self, method: str, c: float, parents: Sequence[Snapshot]) -> float:
+        """Return 1: exact cross terms lift their parents in full."""
+        return 1.0
+
     def objective(self, method: str, penalty: float, parents: Sequence[Snapshot], block: bool) -> Objective:
         """Return x -> (cost, gradient, energy) against parents."""
         size = 2**self.problem.num_qubits

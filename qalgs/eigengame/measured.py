@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 from qiskit.quantum_info import SparsePauliOp
 
 from qalgs.backends import exact_program
-from qalgs.circuits.cross_terms import cross_term_circuit, cross_term_observable, overlap_circuit
+from qalgs.circuits.cross_terms import MAX_PROJECTOR, overlap_circuit, zero_projector
 from qalgs.eigengame.arena import Evaluation, Objective
+from qalgs.eigengame.calibration import REPEATS, WIDEST, CrossTerms, PauliCalibration, bind, ideal, near, quarters
 from qalgs.eigengame.deflation import weights
 from qalgs.eigengame.events import Snapshot
 from qalgs.eigengame.gradients import ShiftPlan
@@ -25,6 +27,7 @@ from qalgs.seeds import keyed
 
 Real = NDArray[np.float64]
 Complex = NDArray[np.complex128]
+Number = TypeVar("Number", NDArray[np.float64], NDArray[np.complex128])
 _NOTHING = np.empty(0, dtype=complex)
 READOUT_SHARE = 0.1
 MIN_ATTENUATION = 0.02
@@ -51,8 +54,10 @@ class MeasuredPlayers:
         sampler: A V2 sampler, or None.
         shots: Shots per circuit; None leaves it to the primitive.
         rng: Randomness of the compiled estimator that is used if no primitive is given.
-        calibrate: Divide cross terms by their attenuation on the parent itself.
-        cross_form: Form of the cross-term circuits.
+        calibrate: Learn what the device makes of each Pauli and undo it, and divide cross terms by what remains of
+            their attenuation on the parent itself. Noiseless primitives of known name are left alone.
+        cross_form: Form of the cross-term circuits; ``"auto"`` takes the one with the fewest gates under
+            calibration, and the multiplexed form, whose collapse is known, without.
         with_gradient: Whether objectives also return gradients.
     """
 
@@ -68,7 +73,7 @@ class MeasuredPlayers:
         shots: int | None = None,
         rng: np.random.Generator,
         calibrate: bool = True,
-        cross_form: str = "multiplexed",
+        cross_form: str = "auto",
         with_gradient: bool = True,
     ) -> None:
         precise = True
@@ -87,15 +92,34 @@ class MeasuredPlayers:
         self.meter = Meter(estimator, sampler, shots, precise=precise)
         self.calibrate, self.with_gradient = calibrate, with_gradient
         parts = ("real",) if _is_real(self.plan) else ("real", "imag")
-        self._cross = [cross_term_circuit(self.plan.circuit, form=cross_form, part=p) for p in parts]
         self._overlap = overlap_circuit(self.plan.circuit)
         needed = problem.num_qubits + self.ancillas
         if 0 < self.meter.width < needed:
             remedy = "add an ancilla" if self.ancillas else "add a qubit"
             raise invalid("layout", self.meter.width, f"must have {needed} qubits", remedy)
+        if cross_form == "auto":
+            cross_form = "pauli_frame" if calibrate else "multiplexed"
+        self.calibrating = calibrate and not ideal(self.meter)
+        self.cross = CrossTerms(
+            self.plan.circuit,
+            self.meter,
+            form=cross_form,
+            parts=parts,
+            calibrate=self.calibrating and bool(self.ancillas),
+        )
+        self.calibration: PauliCalibration | None = None
+        self._local: dict[bytes, PauliCalibration] = {}
+        self._projection: PauliCalibration | None = None
+        if self.calibrating and problem.num_qubits <= WIDEST:
+            self.calibration = PauliCalibration(
+                self.plan.circuit, self.meter, quarters(self.plan.circuit, "energy")
+            )
+            alone = estimator is None or sampler is None
+            if alone and problem.num_qubits <= MAX_PROJECTOR:
+                self._projection = PauliCalibration(self._overlap, self.meter, quarters(self._overlap, "overlap"))
         self._observable = problem.effective
         self._identity = SparsePauliOp("I" * problem.num_qubits)
-        self._attenuations: dict[tuple[bytes, float], float] = {}
+        self._attenuations: dict[tuple[bytes, float, bool], float] = {}
         self._grams: dict[tuple[bytes, bytes, float], complex] = {}
         self.gradients = 0
         self.evaluations = 0
@@ -119,7 +143,15 @@ class MeasuredPlayers:
         """Return measured <H> (with the sector's constraint) of each row."""
         points = self.plan.angles(np.atleast_2d(parameters))
         self.evaluations += len(points)
-        return self.meter.expectations(self.plan.circuit, self._observable, points)[0]
+        return self.means(points)
+
+    def means(self, points: Real) -> Real:
+        """Return measured <H> of rows of angles, corrected under calibration."""
+        return self.meter.expectations(self.plan.circuit, self.corrected(self._observable), points)[0]
+
+    def corrected(self, operator: SparsePauliOp) -> SparsePauliOp:
+        """Return what to measure for an operator's mean: itself, or under calibration its corrected form."""
+        return operator if self.calibration is None else self.calibration.corrected(operator)
 
     def snapshot(self, parameters: Real, status: Status = Status.CONVERGED) -> Snapshot:
         """Publish a player's state with a freshly measured energy."""
@@ -132,29 +164,36 @@ class MeasuredPlayers:
         )
 
     def overlaps(self, parameters: Real, parents: Sequence[Snapshot]) -> Real:
-        """Return measured |<j|psi>|^2, divided by its attenuation on the parent itself under calibration."""
+        """Return measured |<j|psi>|^2, under calibration corrected and relative to that of the parent itself."""
         left = self.plan.angles(parameters)
         found = []
         for parent in parents:
             right = self.plan.angles(parent.parameters)
             rows = [left, right] if self.calibrate else [left]
-            p = self.meter.zero_probability(self._overlap, self._bind(self._overlap, np.array(rows), right))[0]
+            p = self._probabilities(bind(self._overlap, np.array(rows), right))
             found.append(p[0] / max(p[1], MIN_ATTENUATION) if self.calibrate else p[0])
         return np.array(found)
+
+    def _probabilities(self, bound: Real) -> Real:
+        """Return measured probabilities of all zeros after the overlap circuit, corrected under calibration."""
+        if self._projection is None:
+            return self.meter.zero_probability(self._overlap, bound)[0]
+        wanted = self._projection.corrected(zero_projector(self.problem.num_qubits))
+        return self.meter.expectations(self._overlap, wanted, bound)[0]
 
     def objective(self, method: str, penalty: float, parents: Sequence[Snapshot], block: bool) -> Objective:
         """Return x -> (cost, gradient, energy) against parents, from measurements."""
         energies = np.array([p.energy for p in parents])
         gram = self._gram(parents, penalty) if block and parents else None
         weight = weights(method, penalty, energies, gram)
-        factors = np.array([self.attenuation(p, penalty) for p in parents]) if method == "eigengame" else None
+        factors = np.array([self.factor(p, penalty) for p in parents]) if method == "eigengame" else None
         plan = self.plan
 
         def evaluate(x: Real) -> Evaluation:
             angles = plan.angles(x)
             points = np.concatenate([angles[None, :], plan.points(angles, plan.energy_rule)])
             points = points if self.with_gradient else points[:1]
-            values = self.meter.expectations(plan.circuit, self._observable, points)[0]
+            values = self.means(points)
             self.evaluations += 1
             self.gradients += self.with_gradient
             cost, energy = float(values[0]), float(values[0])
@@ -166,8 +205,8 @@ class MeasuredPlayers:
             rule = plan.energy_rule
             for parent, w in zip(parents, weight.diagonal().real, strict=True):
                 right = plan.angles(parent.parameters)
-                bound = self._bind(self._overlap, points, right)
-                p = self.meter.zero_probability(self._overlap, bound)[0]
+                bound = bind(self._overlap, points, right)
+                p = self._probabilities(bound)
                 cost += w * p[0]
                 if self.with_gradient:
                     slope = slope + w * plan.pull(p[1:], rule).real
@@ -199,44 +238,43 @@ class MeasuredPlayers:
             slope = slope + 2.0 * (wb.conj() @ plan.pull(rows[:, 1:], plan.amplitude_rule)).real
         return cost, slope, energy
 
-    def amplitudes(self, lefts: Real, right: Real, penalty: float) -> Complex:
+    def amplitudes(self, lefts: Real, right: Real, penalty: float, *, raw: bool = False) -> Complex:
         """Return measured <j|c - H|psi> for rows of the player's angles and one parent's parameters."""
         operator = canonical(penalty * self._identity - self._observable)
-        observable = cross_term_observable(operator)
-        parent = self.plan.angles(right)
-        total = np.zeros(len(lefts), dtype=complex)
-        # The circuits give <psi|M|j>; its conjugate is <j|M|psi>.
-        for circuit, factor in zip(self._cross, (1.0, -1j), strict=False):
-            total += factor * self.meter.expectations(circuit, observable, self._bind(circuit, lefts, parent))[0]
-        return total
+        return self.cross.measure(operator, lefts, self.plan.angles(right), raw=raw)[0].conj()
 
     def attenuation(self, parent: Snapshot, penalty: float) -> float:
-        """Return measured <j|M|j> from the cross-term circuit over c - E_j: 1 without noise or calibration."""
-        if not self.calibrate or self._ideal():
-            return 1.0
-        key = (parent.parameters.tobytes(), penalty)
+        """Return measured <j|M|j> from the cross-term circuit, uncorrected, over c - E_j: 1 without noise."""
+        return 1.0 if ideal(self.meter) else self._kept(parent, penalty, raw=True)
+
+    def factor(self, parent: Snapshot, penalty: float) -> float:
+        """Return the same of corrected cross terms, by which they are divided; 1 without calibration."""
+        return self._kept(parent, penalty, raw=False) if self.calibrating else 1.0
+
+    def _kept(self, parent: Snapshot, penalty: float, *, raw: bool) -> float:
+        key = (parent.parameters.tobytes(), penalty, raw)
         if key not in self._attenuations:
             angles = self.plan.angles(parent.parameters)
-            repeats = 8 if self.meter.shots_per_circuit is not None else 1
-            measured = self.amplitudes(np.repeat(angles[None, :], repeats, axis=0), parent.parameters, penalty)
+            rows = np.repeat(angles[None, :], REPEATS if self.meter.shots_per_circuit is not None else 1, axis=0)
+            measured = self.amplitudes(rows, parent.parameters, penalty, raw=raw)
             value = float(measured.real.mean()) / (penalty - parent.energy)
-            if value < MIN_ATTENUATION:
+            if value < MIN_ATTENUATION and self.calibrating:
                 raise InvalidInputError(
                     f"the cross-term circuit keeps only {value:.3g} of its signal on this backend; use "
-                    "method='hotelling', cross_form='multiplexed' or a shallower ansatz"
+                    "method='hotelling', cross_form='pauli_frame' or a shallower ansatz"
                 )
-            self._attenuations[key] = min(value, 1.0) if self.meter.shots_per_circuit is None else value
+            self._attenuations[key] = value
         return self._attenuations[key]
 
-    def _ideal(self) -> bool:
-        """Whether the primitives are the package's own noiseless ones, which need no calibration."""
-        used = self.meter.estimator if self.meter.estimator is not None else self.meter.sampler
-        return type(used).__name__ in {
-            "CompiledSampler",
-            "CompiledEstimator",
-            "StatevectorEstimator",
-            "StatevectorSampler",
-        }
+    def lift(self, method: str, c: float, parents: Sequence[Snapshot]) -> float:
+        r"""Return by how much the penalty on the parents must grow for the attenuated lift to be the ideal one.
+
+        A cross term that keeps f of its value lifts its parent by :math:`f^2(c-E_j)`, so c - E_j grows by
+        :math:`1/f^2`. The parent with the smallest f decides.
+        """
+        if not self.calibrating or method != "eigengame" or not parents:
+            return 1.0
+        return max(1.0, 1.0 / min(self.attenuation(p, c) for p in parents) ** 2)
 
     def _gram(self, parents: Sequence[Snapshot], penalty: float) -> Complex:
         """Measure G_jl = <j|c - H|l>."""
@@ -249,16 +287,9 @@ class MeasuredPlayers:
                 if key not in self._grams:
                     left = self.plan.angles(parent.parameters)[None, :]
                     self._grams[key] = complex(self.amplitudes(left, parents[l].parameters, penalty)[0])
-                value = self._grams[key] / self.attenuation(parent, penalty)
+                value = self._grams[key] / self.factor(parent, penalty)
                 gram[l, j], gram[j, l] = value, value.conjugate()
         return gram
-
-    def _bind(self, circuit: Any, lefts: Real, right: Real) -> Real:
-        """Return values in ``circuit.parameters`` order for rows of left angles and one right vector."""
-        m = len(right)
-        stacked = np.concatenate([lefts, np.broadcast_to(right, (len(lefts), m))], axis=1)
-        places = [p.index + (m if p.name.startswith("right") else 0) for p in circuit.parameters]
-        return stacked[:, places]
 
     def readout(self, found: list[Snapshot], rng: np.random.Generator) -> Readout:
         """Measure final energies, variances, overlaps and the Ritz matrices, with a tenth of the circuits."""
@@ -268,12 +299,14 @@ class MeasuredPlayers:
         spent = READOUT_SHARE * self.circuits if sampled else 0.0
         # Energies are what users read: they get four fifths of the final measurements.
         often = int(np.clip(0.8 * spent / (k * len(qubit_wise(h))), 1, 1000))
-        repeats = int(np.clip(0.1 * spent / (len(self._cross) * k * (k + 1) * len(qubit_wise(h)) / 2), 1, 200))
+        repeats = int(
+            np.clip(0.1 * spent / (len(self.cross.circuits) * k * (k + 1) * len(qubit_wise(h)) / 2), 1, 200)
+        )
         angles = self.plan.angles(np.array([s.parameters for s in found]))
-        energies, errors = self._averages(h, np.repeat(angles, often, axis=0), k)
-        squares, _ = self._averages(square, np.repeat(angles, max(1, often // 8), axis=0), k)
-        s_matrix, s_errors = self._matrix(cross_term_observable(self._identity), found, repeats)
-        h_matrix, h_errors = self._matrix(cross_term_observable(h), found, repeats)
+        energies, errors = self._final(h, angles, often)
+        squares, _ = self._final(square, angles, max(1, often // 8))
+        s_matrix, s_errors = self._matrix(self._identity, found, repeats)
+        h_matrix, h_errors = self._matrix(h, found, repeats)
         # Both matrices lose the same factor per pair to first order; the diagonal of S shows it.
         scale = np.sqrt(np.maximum(s_matrix.diagonal().real, MIN_ATTENUATION)) if self.calibrate else np.ones(k)
         scale = np.outer(scale, scale)
@@ -292,28 +325,47 @@ class MeasuredPlayers:
             attenuations=np.array([self.attenuation(s, c) for s in found]),
         )
 
-    def _averages(self, operator: SparsePauliOp, points: Real, k: int) -> tuple[Real, Real]:
-        means, errors = self.meter.expectations(self.plan.circuit, operator, points)
-        return _pool(means.reshape(k, -1), errors.reshape(k, -1))
+    def _final(self, operator: SparsePauliOp, angles: Real, repeats: int) -> tuple[Real, Real]:
+        """Return <O> of each state, corrected by lines learnt around its own angles, with standard errors."""
+        k = len(angles)
+        if self.calibration is None:
+            found = self.meter.expectations(self.plan.circuit, operator, np.repeat(angles, repeats, axis=0))
+            return _pool(found[0].reshape(k, -1), found[1].reshape(k, -1))
+        means, errors = np.empty(k), np.empty(k)
+        for i, point in enumerate(angles):
+            local = self._around(point)
+            wanted = local.corrected(operator)
+            found = self.meter.expectations(self.plan.circuit, wanted, np.repeat(point[None, :], repeats, axis=0))
+            value, error = _pool(found[0][None, :], found[1][None, :])
+            means[i], errors[i] = value[0], math.hypot(error[0], local.uncertainty(operator))
+        return means, errors
 
-    def _matrix(self, observable: SparsePauliOp, found: list[Snapshot], repeats: int) -> tuple[Complex, Real]:
+    def _around(self, point: Real) -> PauliCalibration:
+        """Return a calibration learnt near the angles of one state."""
+        key = point.tobytes()
+        if key not in self._local:
+            rng = keyed(0, "training", "final")
+            self._local[key] = PauliCalibration(
+                self.plan.circuit, self.meter, lambda count: near(point, count, rng), prior=self.calibration
+            )
+        return self._local[key]
+
+    def _matrix(self, operator: SparsePauliOp, found: list[Snapshot], repeats: int) -> tuple[Complex, Real]:
         """Measure <i|O|j> for all pairs i <= j."""
         k = len(found)
         angles = self.plan.angles(np.array([s.parameters for s in found]))
         matrix, errors = np.zeros((k, k), dtype=complex), np.zeros((k, k))
         for j in range(k):
             lefts = np.repeat(angles[: j + 1], repeats, axis=0)
-            for circuit, factor in zip(self._cross, (1.0, 1j), strict=False):
-                means, stds = self.meter.expectations(circuit, observable, self._bind(circuit, lefts, angles[j]))
-                value, error = _pool(means.reshape(j + 1, -1), stds.reshape(j + 1, -1))
-                matrix[: j + 1, j] += factor * value
-                errors[: j + 1, j] = np.hypot(errors[: j + 1, j], error)
+            means, stds = self.cross.measure(operator, lefts, angles[j])
+            value, error = _pool(means.reshape(j + 1, -1), stds.reshape(j + 1, -1))
+            matrix[: j + 1, j], errors[: j + 1, j] = value, error
             matrix[j, :j] = matrix[:j, j].conj()
             errors[j, :j] = errors[:j, j]
         return matrix, errors
 
 
-def _pool(means: Real, errors: Real) -> tuple[Real, Real]:
+def _pool(means: Number, errors: Real) -> tuple[Number, Real]:
     """Average repeated measurements (rows); the error of the mean from the primitive, or else from the scatter."""
     r = means.shape[1]
     if r > 1:

@@ -11,6 +11,7 @@ No ancilla and no inverse circuit is needed.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -58,7 +59,7 @@ class MeasuredWeightedPlayers(MeasuredPlayers):
                 points = np.concatenate([points, plan.points(angles, plan.energy_rule)])
             total, slope = 0.0, np.zeros(self.num_parameters if self.with_gradient else 0)
             for circuit, weight in zip(self._inputs, level_weights, strict=True):
-                values = self.meter.expectations(circuit, self._observable, points)[0]
+                values = self.meter.expectations(circuit, self.corrected(self._observable), points)[0]
                 total += weight * float(values[0])
                 if self.with_gradient:
                     slope += weight * plan.pull(values[1:], plan.energy_rule).real
@@ -74,7 +75,7 @@ class MeasuredWeightedPlayers(MeasuredPlayers):
         return [
             Snapshot(
                 parameters=np.array(parameters, dtype=float),
-                energy=float(self.meter.expectations(circuit, self._observable, point)[0][0]),
+                energy=float(self.meter.expectations(circuit, self.corrected(self._observable), point)[0][0]),
                 vector=_NOTHING,
                 image=_NOTHING,
                 status=status,
@@ -122,9 +123,11 @@ class MeasuredWeightedPlayers(MeasuredPlayers):
     def _mean(
         self, circuit: QuantumCircuit, operator: SparsePauliOp, angles: Real, repeats: int
     ) -> tuple[float, float]:
-        means, errors = self.meter.expectations(circuit, operator, np.repeat(angles[None, :], repeats, axis=0))
+        wanted = self.corrected(operator)
+        means, errors = self.meter.expectations(circuit, wanted, np.repeat(angles[None, :], repeats, axis=0))
         value, error = _pool(means[None, :], errors[None, :])
-        return float(value[0]), float(error[0])
+        left = 0.0 if self.calibration is None else self.calibration.uncertainty(operator)
+        return float(value[0]), math.hypot(float(error[0]), left)
 
 
 def superposed(ansatz: QuantumCircuit, first: int, second: int, *, turned: bool = False) -> QuantumCircuit:

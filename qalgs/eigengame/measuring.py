@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from qiskit import ClassicalRegister, QuantumCircuit
-from qiskit.quantum_info import SparsePauliOp
+from qiskit.quantum_info import PauliList, SparsePauliOp
 
 from qalgs.errors import ExecutionError, InvalidInputError
 
@@ -57,17 +57,39 @@ class Meter:
             return self._estimate(circuit, observable, values)
         groups = qubit_wise(observable)
         means, variances = np.zeros(len(values)), np.zeros(len(values))
-        pubs = []
-        for group in groups:
-            measured = circuit.compose(_basis_change(group))
-            measured.measure_all()
-            pubs.append((measured, values))
+        pubs = [_measured(circuit, group, values) for group in groups]
         for group, samples in zip(groups, self._sample(pubs), strict=True):
             scores = _score(group, samples)
             means += scores.mean(axis=1)
             variances += scores.var(axis=1, ddof=1) / scores.shape[1]
         constant = float(observable.coeffs[~_mask(observable)].real.sum())
         return means + constant, np.sqrt(variances)
+
+    def each(self, circuit: QuantumCircuit, paulis: PauliList, values: Real) -> tuple[Real, Real]:
+        """Return means and standard errors of every Pauli for each row of values, both (rows, Paulis)."""
+        total = SparsePauliOp(paulis, np.ones(len(paulis)))
+        groups = qubit_wise(total)
+        self.circuits += len(groups) * len(values)
+        self.shots += len(groups) * len(values) * (self.shots_per_circuit or 0)
+        circuit, total = self._pad(circuit), self._pad_observable(total)
+        if self.estimator is not None:
+            terms = [[SparsePauliOp(p)] for p in total.paulis]
+            data = self._run(self.estimator, [(circuit, terms, values)], precision=self.precision)[0].data
+            means = np.asarray(data.evs, dtype=float).reshape(len(paulis), len(values))
+            stds = np.broadcast_to(np.asarray(getattr(data, "stds", 0.0), dtype=float), means.shape)
+            return means.T, np.nan_to_num(stds).T
+        column = {label: i for i, label in enumerate(total.paulis.to_labels())}
+        means, variances = np.ones((len(values), len(paulis))), np.zeros((len(values), len(paulis)))
+        groups = qubit_wise(total)
+        for group, samples in zip(
+            groups, self._sample([_measured(circuit, g, values) for g in groups]), strict=True
+        ):
+            for pauli in group.paulis:
+                scores = _score(SparsePauliOp(pauli), samples)
+                i = column[pauli.to_label()]
+                means[:, i] = scores.mean(axis=1)
+                variances[:, i] = scores.var(axis=1, ddof=1) / scores.shape[1]
+        return means, np.sqrt(variances)
 
     def zero_probability(self, circuit: QuantumCircuit, values: Real) -> tuple[Real, Real]:
         """Return the probability of measuring all zeros, with its standard error, for each row of values."""
@@ -122,6 +144,12 @@ class Meter:
     def _run(primitive: Any, pubs: list[Any], **options: object) -> Any:
         given = {k: v for k, v in options.items() if v is not None}
         return primitive.run(pubs, **given).result()
+
+
+def _measured(circuit: QuantumCircuit, group: SparsePauliOp, values: Real) -> tuple[QuantumCircuit, Real]:
+    measured = circuit.compose(_basis_change(group))
+    measured.measure_all()
+    return measured, values
 
 
 def _mask(observable: SparsePauliOp) -> NDArray[np.bool_]:

@@ -129,7 +129,7 @@ class Rounds:
         if c is None:
             energies = np.array([p.energy for p in parents])
             here = float(arena.players.energies(np.array(starts)).max())
-            c = max(arena.auto(np.append(energies, here)), arena.shifts.get(i, -np.inf))
+            c = max(arena.auto(np.append(energies, here), parents), arena.shifts.get(i, -np.inf))
         arena.shifts[i] = c
         objective = arena.players.objective(arena.method, c, parents, arena.block)
         best: Outcome | None = None

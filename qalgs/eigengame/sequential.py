@@ -64,7 +64,7 @@ def _player(
         c = fixed
         if c is None:
             here = arena.players.energies(starts)
-            c = max(raised, arena.auto(np.append(energies, here.max())))
+            c = max(raised, arena.auto(np.append(energies, here.max()), parents))
         arena.shifts[state] = c
         objective = arena.players.objective(arena.method, c, parents, arena.block)
         best = None

@@ -13,7 +13,17 @@ from qiskit import QuantumCircuit
 
 from qalgs.circuits.cross_terms import FORMS
 from qalgs.eigengame.arena import Arena, Players
-from qalgs.eigengame.checks import at_least, confine, judge_fixed, one_of, warm_start
+from qalgs.eigengame.checks import (
+    MOST,
+    MOST_RESTARTS,
+    confine,
+    count,
+    is_finite,
+    judge_fixed,
+    one_of,
+    shown,
+    warm_start,
+)
 from qalgs.eigengame.deflation import METHODS
 from qalgs.eigengame.events import Event, Finished, Note, Snapshot
 from qalgs.eigengame.exact import ExactPlayers, WeightedPlayers
@@ -76,7 +86,9 @@ class ExcitedStates:
             (last player).
         stagger: Rounds between the starts of neighbours in the parallel schedule.
         round_steps: Evaluations per player and round in the parallel schedule.
-        calibrate: Divide measured cross terms by their measured attenuation.
+        calibrate: Undo what a device does to each Pauli, learnt on circuits of known values, divide cross terms by
+            what is left of their attenuation, and raise an automatic penalty to match. Errors then include what
+            the calibration leaves unexplained. Noiseless primitives of known name are left alone.
         cross_form: ``"multiplexed"``, ``"pauli_frame"`` or ``"two_controlled"`` cross-term circuits; ``"auto"``
             is the second, which has the fewest gates, with ``calibrate`` and the first without.
 
@@ -123,23 +135,18 @@ class ExcitedStates:
                 raise invalid("window", None, "must be given with k='auto' (energy above the lowest level)")
             if self.method not in {"eigengame", "hotelling"} or self.schedule != "sequential":
                 raise invalid("k", self.k, "needs method 'eigengame' or 'hotelling' and the sequential schedule")
-        else:
-            at_least("k", self.k, 1)
-        if self.window is not None and not (np.isfinite(self.window) and self.window > 0):
-            raise invalid("window", self.window, "must be positive")
+        self._check_counts()
+        if self.window is not None and not (is_finite(self.window) and self.window > 0):
+            raise invalid("window", shown(self.window), "must be a positive number")
         if self.window is not None and self.k != "auto":
             raise invalid("window", self.window, "must be left out unless k='auto'")
-        for name, least in (("max_levels", 1), ("round_steps", 1), ("budget", 1), ("restarts", 1), ("shots", 1)):
-            if getattr(self, name) is not None:
-                at_least(name, getattr(self, name), least)
-        at_least("stagger", self.stagger, 0)
         if self.warm_start not in {None, "advance"}:
             raise invalid("warm_start", self.warm_start, "must be None or 'advance'")
         if self.warm_start and self.schedule != "parallel":
             raise invalid("warm_start", self.warm_start, "needs schedule='parallel'")
         one_of("cross_form", self.cross_form, ("auto", *FORMS))
-        if not np.isfinite(self.budget_trend) or abs(self.budget_trend) > 10:
-            raise invalid("budget_trend", self.budget_trend, "must be between -10 and 10")
+        if not is_finite(self.budget_trend) or abs(self.budget_trend) > 10:
+            raise invalid("budget_trend", shown(self.budget_trend), "must be between -10 and 10")
         if isinstance(self.optimizer, str):
             one_of("optimizer", self.optimizer, ("auto", *_NAMED))
         elif not isinstance(self.optimizer, Optimizer):
@@ -299,20 +306,32 @@ class ExcitedStates:
         share = np.maximum(1 + self.budget_trend * x, 1e-9)
         return [max(1, round(float(budget * k * s / share.sum()))) for s in share]
 
+    def _check_counts(self) -> None:
+        """Check the integers, and keep them as Python's own, which no product overflows."""
+        for name in ("k", "max_levels", "round_steps", "budget", "restarts", "shots", "stagger"):
+            value = getattr(self, name)
+            optional = name not in {"k", "max_levels", "stagger"}
+            if (value is None and optional) or (name == "k" and isinstance(value, str)):
+                continue
+            most = MOST_RESTARTS if name == "restarts" else MOST
+            object.__setattr__(self, name, count(name, value, int(name != "stagger"), most))
+
     def _penalty(self) -> float | None:
         if self.shift is not None:
             if self.method not in {"eigengame", "hotelling"}:
                 raise invalid("shift", self.shift, f"must be left out for method {self.method!r}", "use penalty")
-            if self.penalty != "auto":
-                raise invalid("shift", self.shift, "must be left out where penalty is a number")
+            if not isinstance(self.penalty, str) or self.penalty != "auto":
+                raise invalid("shift", shown(self.shift), "must be left out where penalty is a number")
             value: object = self.shift
         else:
             value = self.penalty
-            if value == "auto":
+            if isinstance(value, str) and value == "auto":
                 return None
         name = "shift" if self.shift is not None else "penalty"
-        if isinstance(value, bool) or not isinstance(value, int | float | np.number) or not np.isfinite(value):
-            raise invalid(name, value, "must be a finite number" + (" or 'auto'" if name == "penalty" else ""))
+        if not is_finite(value):
+            raise invalid(
+                name, shown(value), "must be a finite number" + (" or 'auto'" if name == "penalty" else "")
+            )
         if self.method == "ssvqe":
             raise invalid(name, value, "must be 'auto': ssvqe has no penalty", "use weights")
         if self.method == "vqd" and float(value) <= 0:
@@ -326,6 +345,8 @@ class ExcitedStates:
             raise invalid("schedule", self.schedule, "must be 'sequential': ssvqe has one player")
         if self.weights is None:
             return
+        if np.ndim(self.weights) != 1 or not all(is_finite(w) for w in self.weights):
+            raise invalid("weights", shown(self.weights), f"must be {self.k} finite numbers")
         given = np.asarray(self.weights, dtype=float)
         if given.shape != (int(self.k),) or (np.diff(given) >= 0).any() or given[-1] <= 0:
             raise invalid("weights", list(self.weights), f"must be {self.k} strictly decreasing positive numbers")

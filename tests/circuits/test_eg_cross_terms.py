@@ -47,7 +47,7 @@ def state(circuit: QuantumCircuit, values: np.ndarray) -> np.ndarray:
 
 
 @pytest.mark.parametrize("name", CIRCUITS)
-@pytest.mark.parametrize("form", ["multiplexed", "two_controlled"])
+@pytest.mark.parametrize("form", ["multiplexed", "pauli_frame", "two_controlled"])
 def test_cross_terms_equal_inner_products(name: str, form: str, rng: np.random.Generator) -> None:
     ansatz = CIRCUITS[name]
     n = ansatz.num_qubits
@@ -75,12 +75,14 @@ def test_overlap_circuit(name: str, rng: np.random.Generator) -> None:
 def test_multiplexed_form_is_shallow() -> None:
     ansatz = hardware_efficient(4, 4)
     counts = {}
-    for form in ("multiplexed", "two_controlled"):
+    for form in ("multiplexed", "pauli_frame", "two_controlled"):
         circuit = cross_term_circuit(ansatz, form=form)
         counts[form] = transpile(circuit, basis_gates=["cx", "u"], optimization_level=1).count_ops()["cx"]
     # Two controlled flips per rotation, and the entanglers once.
     assert counts["multiplexed"] <= 2 * ansatz.num_parameters + 12
     assert counts["two_controlled"] > 3 * counts["multiplexed"]
+    # One per rotation, with nothing left of the frame at the end.
+    assert counts["pauli_frame"] == ansatz.num_parameters + 12
 
 
 def test_rotation_form_is_the_same_circuit(rng: np.random.Generator) -> None:
