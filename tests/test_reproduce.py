@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import importlib
+from typing import Any
+
 import pytest
 
-from tests.benchmarks.reproduce import main
+main: Any = importlib.import_module("tests.benchmarks.reproduce").main
 
 
 def test_cluster_runs_are_reproduced_in_one_line_each(

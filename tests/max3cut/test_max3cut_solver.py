@@ -119,7 +119,7 @@ def test_packing_bound_of_known_graphs() -> None:
     for length in range(2, 7):
         # One positive edge closed by a path of negative ones: the lightest edge is lost.
         ring: Any = nx.cycle_graph(length + 1)
-        nx.set_edge_attributes(ring, -3, "weight")
+        ring.add_edges_from((u, v, {"weight": -3}) for u, v in list(ring.edges))
         ring[0][1]["weight"] = 7
         ring[1][2]["weight"] = -2
         assert upper_bound(ring, "packing").value == 5 == optimum(ring)
