@@ -25,10 +25,29 @@ ROOT = Path(__file__).resolve().parents[1]
 AREAS = ("circuits", "backends", "qalgs")
 INTERPRETED = (
     "tests/backends/test_kernels.py",
+    "tests/backends/test_compiler.py",
+    "tests/backends/test_observables.py",
+    "tests/backends/test_compiled_sampler.py",
+    "tests/backends/test_compiler_cache.py",
     "tests/backends/test_noisy_kernels.py",
+    "tests/backends/test_noisy.py",
+    "tests/backends/test_noisy_sampler.py",
+    "tests/backends/test_backends_branches.py",
     "tests/max3cut/test_max3cut_kernels.py",
+    "tests/max3cut/test_max3cut_small.py",
+    "tests/qlsp/test_qlsp_angles.py",
+    "tests/test_optimizers.py",
 )
-"""Tests that run every kernel and stay small enough for plain Python."""
+"""Tests that together run every kernel and, but for ``TOO_LONG``, stay small enough for plain Python."""
+TOO_LONG = (
+    "tests/backends/test_noisy.py::test_states_equal_aer_on_the_full_device",
+    "tests/backends/test_noisy.py::test_bases_with_wide_cones_are_measured_in_parts",
+    "tests/backends/test_noisy.py::test_shot_noise_has_the_right_mean_and_variance",
+    "tests/backends/test_noisy.py::test_trajectories_agree_with_the_density_matrix",
+    "tests/backends/test_observables.py::test_apply_and_expectation[12",
+    "tests/max3cut/test_max3cut_kernels.py::test_deadline_compresses_the_annealing_schedule",
+    "tests/qlsp/test_qlsp_angles.py::test_inverse_phases_reach_the_residual[2001]",
+)
 
 
 class Summary(TypedDict):
@@ -54,19 +73,10 @@ def measure(name: str, tests: Sequence[str], out: Path, workers: int, *, interpr
     # A cache of its own, empty, so that what writes machine code runs as well.
     cache = tempfile.TemporaryDirectory()
     environment |= {"NUMBA_DISABLE_JIT": "1"} if interpreted else {"NUMBA_CACHE_DIR": cache.name}
-    command = [
-        sys.executable,
-        "-m",
-        "pytest",
-        "-q",
-        "-p",
-        "no:randomly",
-        "-n",
-        str(workers),
-        "--cov",
-        "--cov-report=",
-    ]
-    command += ["--timeout=600", *tests]
+    command = [sys.executable, "-m", "pytest", "-q", "-n", str(workers), "--timeout=600", "-p", "no:randomly"]
+    command += ["--cov", "--cov-report=", *tests]
+    if interpreted:
+        command += ["-p", "tests.interpreted", *(f"--deselect={test}" for test in TOO_LONG)]
     start = time.perf_counter()
     with cache:
         code = subprocess.run(command, cwd=ROOT, env=environment, check=False).returncode

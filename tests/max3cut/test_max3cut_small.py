@@ -87,10 +87,12 @@ def test_ranks_of_forms(rank: int, rng: np.random.Generator) -> None:
 
 
 def test_ranks_of_two_labels_and_forms_that_are_no_numbers(rng: np.random.Generator) -> None:
-    with pytest.raises(InvalidInputError, match=r"^rank must be at most 2 for K = 2, got 3; leave rank to its default$"):
+    with pytest.raises(
+        InvalidInputError, match=r"^rank must be at most 2 for K = 2, got 3; leave rank to its default$"
+    ):
         maximize_form(hermitian(rng, 6), 2, rank=3)
     with pytest.raises(TypeError, match=r"^Q must hold numbers, got dtype <U1$"):
-        maximize_form(np.array([["a", "b"], ["b", "a"]]))  # type: ignore[arg-type]
+        maximize_form(np.array([["a", "b"], ["b", "a"]]))
 
 
 def test_one_row_and_parallel_rows() -> None:
@@ -103,7 +105,9 @@ def test_one_row_and_parallel_rows() -> None:
     assert np.isclose(scores[0], best_value(form, 3))
     with pytest.raises(ArithmeticError, match="a walked score differs from its recomputed value"):
         merge(rows, np.array([1e3]), np.zeros((1, 4), dtype=np.int8), K=3, top=1)
-    with pytest.raises(ValueError, match=r"^n \* log2\(K\) must be at most 62 to number the cells, got n = 63, K = 2"):
+    with pytest.raises(
+        ValueError, match=r"^n \* log2\(K\) must be at most 62 to number the cells, got n = 63, K = 2"
+    ):
         cells(np.ones((63, 2), dtype=complex), 2)
 
 
@@ -167,12 +171,12 @@ def _near(label: int) -> np.ndarray:
 @pytest.mark.parametrize("method", ["three-arc", "arcs", "circles", "vertices", "auto"])
 @pytest.mark.parametrize("refine", [None, "1opt", "anneal", "tabu"])
 def test_every_engine_and_refinement_on_a_small_wheel(method: Any, refine: Any) -> None:
-    if (method, refine) in {("vertices", "tabu"), ("arcs", "anneal")}:
-        refine = "1opt"
     graph = nx.wheel_graph(6)
     problem: Problem = as_problem(graph)
     best = max(problem.cut(labels) for labels in labellings(6))
-    found = max3cut(graph, method=method, refine=refine, circles=4, seed=1, budget=0.2 if method == "auto" else None)
+    found = max3cut(
+        graph, method=method, refine=refine, circles=4, seed=1, budget=0.2 if method == "auto" else None
+    )
     assert problem.cut(found.labels) == found.cut
     assert found.cut <= best <= found.upper_bound + 1e-9
     if method in ("auto", "arcs", "vertices") or refine is not None:
