@@ -1,10 +1,10 @@
 """Two-qubit H2 under shots and noise.
 
-``python -m tests.benchmarks.eigengame_shots shots [seeds]``: largest error over four levels at 1000 shots a circuit,
-and circuits against VQD's.
+``python -m tests.benchmarks.eigengame_shots shots [seeds]``: largest error over four levels at 1000 shots a
+circuit, and circuits against VQD's.
 
-``python -m tests.benchmarks.eigengame_shots noise [seeds] [device ...]``: collapse without calibration, predicted and
-seen, and the errors with it, on 2 % two-qubit depolarising error (``aer``) and compact fake devices. All noisy
+``python -m tests.benchmarks.eigengame_shots noise [seeds] [device ...]``: collapse without calibration, predicted
+and seen, and the errors with it, on 2 % two-qubit depolarising error (``aer``) and compact fake devices. All noisy
 expectation values are exact, so seeds differ in their starts only.
 """
 

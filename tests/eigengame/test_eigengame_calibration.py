@@ -6,13 +6,15 @@ from typing import Any, ClassVar
 
 import numpy as np
 import pytest
+from qiskit.primitives import StatevectorSampler
 from qiskit.quantum_info import SparsePauliOp
 
-from qalgs.backends import CompiledEstimator, DeviceSnapshot, NoisyEstimator
+from qalgs.backends import CompiledEstimator, DeviceSnapshot, NoisyEstimator, NoisySampler
 from qalgs.circuits import hardware_efficient, molecule
 from qalgs.eigengame import ExcitedStates
 from qalgs.eigengame.arena import Arena
 from qalgs.eigengame.calibration import PauliCalibration, quarters
+from qalgs.eigengame.exact import ExactPlayers
 from qalgs.eigengame.measured import MeasuredPlayers
 from qalgs.eigengame.measuring import Meter
 from qalgs.eigengame.problem import prepare
@@ -77,6 +79,33 @@ def test_shot_noise_is_part_of_the_uncertainty_but_not_of_the_scatter(rng: np.ra
         pulls.append((mean - truth) / calibration.uncertainty(PAULIS))
         assert calibration.uncertainty(PAULIS) < 0.03
     assert 0.02 < np.mean(np.square(pulls)) < 1 + 5 * np.sqrt(2 / 40)
+
+
+def test_every_pauli_is_measured_alike_by_estimator_and_sampler(rng: np.random.Generator) -> None:
+    points = rng.uniform(-3, 3, (4, CIRCUIT.num_parameters))
+    exact = Meter(CompiledEstimator(), None, None).each(CIRCUIT, PAULIS.paulis, points)[0]
+    for i, label in enumerate(PAULIS.paulis.to_labels()):
+        single = Meter(CompiledEstimator(), None, None).expectations(CIRCUIT, SparsePauliOp(label), points)[0]
+        np.testing.assert_allclose(exact[:, i], single, atol=1e-12)
+    meter = Meter(None, StatevectorSampler(seed=7), 4000)
+    sampled, errors = meter.each(CIRCUIT, PAULIS.paulis, points)
+    assert (np.abs(sampled - exact) <= 5 * errors + 1e-12).all()
+    # XX and the Z-like Paulis make two groups.
+    assert meter.circuits == 2 * len(points)
+
+
+def test_calibration_by_a_sampler_of_a_device(rng: np.random.Generator) -> None:
+    sampler = NoisySampler(DeviceSnapshot.from_backend("fake_brisbane"), [0, 1, 2], seed=3)
+    problem = prepare(H2, k=2, ansatz=CIRCUIT)
+    players = MeasuredPlayers(problem, sampler=sampler, shots=2000, rng=rng)
+    points = rng.uniform(-3, 3, (3, CIRCUIT.num_parameters))
+    truth = ExactPlayers(problem).energies(points)
+    assert players.calibration is not None
+    left = players.calibration.uncertainty(problem.effective)
+    # Each term has a shot error of at most its coefficient over sqrt(2000), amplified by 1 / 0.86.
+    shot = float(np.linalg.norm(problem.effective.coeffs)) / np.sqrt(2000) / 0.86
+    assert np.abs(players.energies(points) - truth).max() < 5 * np.hypot(left, shot)
+    assert left < 0.01
 
 
 def test_compact_device_gets_its_ancilla_between_the_others() -> None:

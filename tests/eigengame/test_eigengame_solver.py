@@ -290,6 +290,32 @@ def test_bad_input(options: dict[str, object], operator: object, text: str) -> N
     assert "\n" not in str(caught.value)
 
 
+@pytest.mark.parametrize("name", ["k", "shots", "restarts", "budget", "max_levels", "round_steps", "stagger"])
+@pytest.mark.parametrize("value", [10**400, -(10**5000), True, 2.0, np.float64(2), np.True_, "3", np.array([2])])
+def test_counts_are_integers_of_a_sane_size(name: str, value: object) -> None:
+    with pytest.raises(InvalidInputError, match=f"^{name} must be .*got ") as caught:
+        ExcitedStates(**{name: value})  # type: ignore[arg-type]
+    assert "\n" not in str(caught.value)
+    kept = getattr(ExcitedStates(**{name: np.int8(3)}), name)  # type: ignore[arg-type]
+    assert type(kept) is int
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"penalty": 10**400},
+        {"shift": 10**400},
+        {"budget_trend": -(10**400)},
+        {"k": "auto", "window": 10**400},
+        {"method": "ssvqe", "weights": [10**400, 1]},
+        {"method": "ssvqe", "weights": 3},
+    ],
+)
+def test_numbers_that_no_float_holds(options: dict[str, object]) -> None:
+    with pytest.raises(InvalidInputError, match="must be"):
+        ExcitedStates(**options)  # type: ignore[arg-type]
+
+
 def test_interrupt_keeps_what_was_found() -> None:
     def stopper(x: np.ndarray) -> tuple[float, np.ndarray, float]:
         raise KeyboardInterrupt
