@@ -16,7 +16,7 @@ from qalgs.errors import invalid
 
 from ..angles import symmetric_phases
 from ..execution import Executor, Program, RightHandSide
-from ..polynomials import eigenstate_filter, filter_degree
+from ..polynomials import check_epsilon, eigenstate_filter, filter_degree
 from ..resources import SystemModel
 from .base import Cost, InnerSolver
 from .problem import InnerRun, Problem, hermitise
@@ -156,6 +156,8 @@ class DiscreteAdiabatic(InnerSolver):
         super().__post_init__()
         if self.steps is not None and (self.steps < 2 or self.steps % 2):
             raise invalid("steps", self.steps, "must be even and at least 2")
+        if self.filter_epsilon is not None:
+            check_epsilon(self.filter_epsilon, "filter_epsilon")
 
     def walk_steps(self, kappa: float, positive: bool = True) -> int:
         """Return the number of walk steps."""
