@@ -291,7 +291,11 @@ def test_bad_input(options: dict[str, object], operator: object, text: str) -> N
 
 
 @pytest.mark.parametrize("name", ["k", "shots", "restarts", "budget", "max_levels", "round_steps", "stagger"])
-@pytest.mark.parametrize("value", [10**400, -(10**5000), True, 2.0, np.float64(2), np.True_, "3", np.array([2])])
+@pytest.mark.parametrize(
+    "value",
+    [10**400, -(10**5000), True, 2.0, np.float64(2), np.True_, "3", np.array([2])],
+    ids=["huge", "printless", "bool", "float", "numpy float", "numpy bool", "text", "array"],
+)
 def test_counts_are_integers_of_a_sane_size(name: str, value: object) -> None:
     with pytest.raises(InvalidInputError, match=f"^{name} must be .*got ") as caught:
         ExcitedStates(**{name: value})  # type: ignore[arg-type]
