@@ -24,7 +24,6 @@ from qalgs.backends.noise_engines import (
     AerEngine,
     AerPlan,
     CompiledPlan,
-    Plan,
     Request,
     TrajectoryPlan,
     check_noisy_engine,
@@ -49,7 +48,8 @@ from qalgs.backends.noisy_checks import (
     refuse,
 )
 from qalgs.backends.noisy_gradient import gradient
-from qalgs.backends.noisy_plans import CompiledCircuit, ExactPlan, Prepared, SampledPlan, split_basis
+from qalgs.backends.noisy_plans import AnyPlan, CompiledCircuit, ExactPlan, Prepared, SampledPlan, split_basis
+from qalgs.backends.noisy_trajectories import Trajectories
 from qalgs.backends.snapshot import DeviceSnapshot, Inflation
 from qalgs.errors import invalid
 from qalgs.results import Described
@@ -77,7 +77,7 @@ class NoisyEstimator(Described, BaseEstimatorV2):
         layout: Physical qubits, joined by live couplers.
         engine: ``"compiled"`` (density matrices in the Pauli basis, light cones), ``"aer"`` (density matrix to
             10 qubits, trajectories beyond) or ``"auto"``: compiled while the light cone has at most 13 qubits,
-            Aer's trajectories beyond (Aer throughout if the environment variable QALGS_ENGINE says "aer").
+            trajectories beyond (Aer throughout if the environment variable QALGS_ENGINE says "aer").
         default_precision: Precision of runs that state none; 0 is exact.
         default_shots: Shots per measurement basis of runs that state no precision; None is exact.
         seed: Seeds shot noise; every call and every PUB draws from its own stream.
@@ -162,7 +162,7 @@ class NoisyEstimator(Described, BaseEstimatorV2):
         letters = itertools.product(range(4), repeat=n)
         paulis = [tuple((q, p) for q, p in enumerate(reversed(word)) if p) for word in letters]
         plan = self._plan(compiled, [Request(paulis)])
-        assert not isinstance(plan, TrajectoryPlan)
+        assert not isinstance(plan, TrajectoryPlan | Trajectories)
         return DensityMatrix(from_components(plan.components(point)[0]))
 
     def run(
@@ -267,7 +267,7 @@ class NoisyEstimator(Described, BaseEstimatorV2):
         ops = None if self.engine == "aer" else lower(isa, self.device.snapshot)
         return self._structures.keep(key, CompiledCircuit(isa, places, tuple(circuit.parameters), ops))
 
-    def _plan(self, compiled: CompiledCircuit, requests: Sequence[Request]) -> Plan | TrajectoryPlan:
+    def _plan(self, compiled: CompiledCircuit, requests: Sequence[Request]) -> AnyPlan:
         """Choose the engine; the compiled one for as long as the light cones allow it."""
         if compiled.ops is None:
             if self.device.num_qubits <= AER_DENSITY_LIMIT:
@@ -278,7 +278,12 @@ class NoisyEstimator(Described, BaseEstimatorV2):
             if widest <= self._compiled_limit():
                 return CompiledPlan(compiled.ops, requests, compiled.parameters)
             self._refuse_width(widest)
-        return TrajectoryPlan(self._aer, compiled.isa, compiled.parameters)
+        return self._trajectories(compiled)
+
+    def _trajectories(self, compiled: CompiledCircuit) -> TrajectoryPlan | Trajectories:
+        if compiled.ops is None:
+            return TrajectoryPlan(self._aer, compiled.isa, compiled.parameters)
+        return Trajectories(compiled.ops, compiled.parameters, self._flips)
 
     def _compiled_limit(self) -> int:
         return COMPILED_MOST if self.engine == "compiled" else COMPILED_LIMIT
@@ -310,8 +315,7 @@ class NoisyEstimator(Described, BaseEstimatorV2):
                 raise invalid(
                     "observable", f"a basis of {widest} qubits", rule, "use fewer qubits or shallower circuits"
                 )
-            plan: Plan | TrajectoryPlan = TrajectoryPlan(self._aer, compiled.isa, compiled.parameters)
-            return SampledPlan(plan, offset, bases, [b.values() for b in bases])
+            return SampledPlan(self._trajectories(compiled), offset, bases, [b.values() for b in bases])
         plan = self._plan(compiled, [Request(b.spectrum()) for b in bases])
         return SampledPlan(plan, offset, bases, [b.values() for b in bases])
 

@@ -17,7 +17,10 @@ from qalgs.backends.noise_kernels import probabilities
 from qalgs.backends.noise_observables import Basis, Terms, joint_basis
 from qalgs.backends.noise_program import Op
 from qalgs.backends.noisy_checks import as_rows
+from qalgs.backends.noisy_trajectories import Trajectories
 from qalgs.seeds import simulator_seed
+
+AnyPlan = Plan | TrajectoryPlan | Trajectories
 
 
 @dataclass(slots=True, eq=False)
@@ -37,7 +40,7 @@ class CompiledCircuit:
 class ExactPlan:
     """A plan for the exact expectations of some observables: ``components @ weights``."""
 
-    plan: Plan | TrajectoryPlan
+    plan: AnyPlan
     weights: FloatArray
     observables: list[Terms]
 
@@ -46,7 +49,7 @@ class ExactPlan:
 class SampledPlan:
     """A plan for sampled expectations of one observable."""
 
-    plan: Plan | TrajectoryPlan
+    plan: AnyPlan
     offset: float
     bases: list[Basis]
     values: list[FloatArray]
@@ -123,7 +126,7 @@ class Prepared:
         assert self.exact is not None
         plan = self.exact.plan
         info: dict[str, Any] = {"engine": _name(plan)}
-        if isinstance(plan, TrajectoryPlan):
+        if isinstance(plan, TrajectoryPlan | Trajectories):
             seed = simulator_seed(source.spawn(1)[0])
             count = self.trajectories
             evs, stds = plan.expectations(batch, self.exact.observables, count, seed)
@@ -132,7 +135,12 @@ class Prepared:
         return evs, np.zeros_like(evs), info
 
 
-_NAMES: dict[type, str] = {CompiledPlan: "compiled", AerPlan: "aer", TrajectoryPlan: "aer trajectories"}
+_NAMES: dict[type, str] = {
+    CompiledPlan: "compiled",
+    Trajectories: "trajectories",
+    AerPlan: "aer",
+    TrajectoryPlan: "aer trajectories",
+}
 
 
 def sample_energy(
@@ -141,11 +149,13 @@ def sample_energy(
     """Return sampled means and their standard errors (B,) with ``shots`` shots in every measurement basis."""
     means, variances = np.full(len(values), sampled.offset), np.zeros(len(values))
     plan = sampled.plan
-    spectra = None if isinstance(plan, TrajectoryPlan) or not sampled.bases else plan.components(values)
+    spectra = None
+    if sampled.bases and not isinstance(plan, TrajectoryPlan | Trajectories):
+        spectra = plan.components(values)
     start = 0
     for basis, outcome_values in zip(sampled.bases, sampled.values, strict=True):
         width = 1 << len(basis.qubits)
-        if isinstance(plan, TrajectoryPlan):
+        if isinstance(plan, TrajectoryPlan | Trajectories):
             seed = simulator_seed(rng)
             counts = plan.counts(values, basis.qubits, basis.letters, shots, seed)
         else:
@@ -161,5 +171,5 @@ def sample_energy(
     return means, np.sqrt(variances)
 
 
-def _name(plan: Plan | TrajectoryPlan) -> str:
+def _name(plan: AnyPlan) -> str:
     return _NAMES[type(plan)]

@@ -23,7 +23,9 @@ from qalgs.backends.noise_engines import (
     COMPILED_LIMIT,
     COMPILED_MOST,
     AerEngine,
+    AerPlan,
     CompiledPlan,
+    Plan,
     Request,
     bind,
     check_noisy_engine,
@@ -32,6 +34,7 @@ from qalgs.backends.noise_kernels import probabilities
 from qalgs.backends.noise_observables import Basis
 from qalgs.backends.noise_program import lower
 from qalgs.backends.noisy_checks import as_rows, bound_values, check_shots, coerce_sampler_pub
+from qalgs.backends.noisy_trajectories import Trajectories
 from qalgs.backends.snapshot import DeviceSnapshot, Inflation
 from qalgs.errors import InvalidInputError
 from qalgs.results import Described
@@ -43,21 +46,28 @@ MOST_BITS = 20
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Compiled:
-    """A circuit ready for sampling; ``plan`` is None where Aer samples."""
+    """A circuit ready for sampling.
+
+    Attributes:
+        plan: What gives the distribution, or draws from it; None where Aer samples.
+        exact: What gives the distribution, None where nothing does.
+    """
 
     isa: QuantumCircuit
     parameters: tuple[Any, ...]
     registers: tuple[tuple[str, tuple[int, ...]], ...]
     qubits: tuple[int, ...]
     clbits: tuple[int, ...]
-    plan: CompiledPlan | None
+    plan: CompiledPlan | Trajectories | None
+    exact: Plan | None
 
 
 class NoisySampler(Described, BaseSamplerV2):
     """Measured bits of circuits on a few qubits of a noisy device, simulated without the rest of it.
 
     Noise, layouts, transpilation and engines are those of :class:`NoisyEstimator`. Circuits with final
-    measurements are sampled from the exact distribution of the measured bits, readout errors included; circuits
+    measurements are sampled from the exact distribution of the measured bits, readout errors included, or shot by
+    shot from trajectories if their light cone is too wide for a density matrix (more than 13 qubits); circuits
     that measure or branch midway, or reset qubits, go to Aer (unless ``engine="compiled"``).
 
     Args:
@@ -144,7 +154,7 @@ class NoisySampler(Described, BaseSamplerV2):
                 for name, where in ready.registers
             }
             meta = {"shots": pub.shots, "circuit_metadata": pub.circuit.metadata}
-            meta["engine"] = "aer" if ready.plan is None else "compiled"
+            meta["engine"] = _name(ready.plan)
             results.append(SamplerPubResult(DataBin(**arrays, shape=batch.shape[:-1]), metadata=meta))
         return FinishedJob(PrimitiveResult(results, metadata={"version": 2}))
 
@@ -159,12 +169,13 @@ class NoisySampler(Described, BaseSamplerV2):
             (2**m,) or (B, 2**m); bit ``i`` of an outcome is the i-th measured classical bit.
 
         Raises:
-            InvalidInputError: If the circuit is not simulated by the compiled engine.
+            InvalidInputError: If the circuit measures or branches midway, or is too wide for a density matrix.
         """
         ready = self._circuits.get(circuit)
-        if ready.plan is None:
+        if ready.exact is None:
             raise InvalidInputError(
-                "probabilities need final measurements and the compiled engine; use run(...) instead"
+                "probabilities need final measurements and a circuit that fits a density matrix; "
+                "use run(...) instead"
             )
         pub = SamplerPub.coerce((circuit, values), 1) if np.size(values) else SamplerPub.coerce(circuit, 1)
         batch = bound_values(circuit, pub.parameter_values)
@@ -172,9 +183,9 @@ class NoisySampler(Described, BaseSamplerV2):
         return found.reshape(*batch.shape[:-1], -1)
 
     def _chances(self, ready: _Compiled, rows: FloatArray) -> FloatArray:
-        assert ready.plan is not None
+        assert ready.exact is not None
         flips = np.ascontiguousarray(self.device.flips[list(ready.qubits)])
-        return np.asarray(probabilities(ready.plan.components(rows), flips))
+        return np.asarray(probabilities(ready.exact.components(rows), flips))
 
     def _sample(
         self, ready: _Compiled, rows: FloatArray, shots: int, rng: np.random.Generator
@@ -185,9 +196,13 @@ class NoisySampler(Described, BaseSamplerV2):
         bits = np.zeros((len(rows), shots, width), dtype=bool)
         if ready.plan is None:
             return self._sample_aer(ready, rows, shots, rng, bits)
-        chances = np.cumsum(self._chances(ready, rows), axis=1)
-        for row, cumulative in enumerate(chances):
-            outcomes = np.searchsorted(cumulative, rng.random(shots) * cumulative[-1], side="right")
+        if isinstance(ready.plan, Trajectories):
+            letters = (3,) * len(ready.qubits)
+            found = list(ready.plan.outcomes(rows, ready.qubits, letters, shots, simulator_seed(rng)))
+        else:
+            chances = np.cumsum(self._chances(ready, rows), axis=1)
+            found = [np.searchsorted(c, rng.random(shots) * c[-1], side="right") for c in chances]
+        for row, outcomes in enumerate(found):
             for bit, clbit in enumerate(ready.clbits):
                 bits[row, :, clbit] = outcomes >> bit & 1
         return bits
@@ -230,21 +245,38 @@ class NoisySampler(Described, BaseSamplerV2):
         registers = tuple((r.name, tuple(position[c] for c in r)) for r in isa.cregs)
         parameters = tuple(circuit.parameters)
         final, reason = _final_measurements(isa)
+        if self.engine == "compiled" and reason:
+            raise _unsampled(reason)
+        qubits, clbits = tuple(q for q, _ in final), tuple(c for _, c in final)
+        plan: CompiledPlan | Trajectories | None = None
+        exact: Plan | None = None
         if self.engine != "aer" and not reason:
             ops = lower(isa, self.device.snapshot)
-            qubits, clbits = tuple(q for q, _ in final), tuple(c for _, c in final)
             widest = len(backward_cone([op.qubits for op in ops], qubits)[1])
             limit = COMPILED_MOST if self.engine == "compiled" else COMPILED_LIMIT
             if widest <= limit:
-                spectrum = Basis(qubits, (3,) * len(qubits), {}).spectrum()
-                plan = CompiledPlan(ops, [Request(spectrum)], parameters)
-                return self._structures.keep(key, _Compiled(isa, parameters, registers, qubits, clbits, plan))
-            reason = f"its light cone has {widest} qubits, more than {limit}"
-        if self.engine == "compiled":
-            raise InvalidInputError(
-                f"circuit cannot be sampled by the compiled engine: {reason}; use engine='auto'"
-            )
-        return self._structures.keep(key, _Compiled(isa, parameters, registers, (), (), None))
+                plan = exact = CompiledPlan(ops, [_distribution(qubits)], parameters)
+            elif self.engine == "compiled":
+                raise _unsampled(f"its light cone has {widest} qubits, more than {limit}")
+            else:
+                plan = Trajectories(ops, parameters, self.device.flips)
+        elif not reason and self.device.num_qubits <= AER_DENSITY_LIMIT:
+            before = isa.remove_final_measurements(inplace=False)
+            exact = AerPlan(self._aer, before, [_distribution(qubits)], parameters)
+        return self._structures.keep(key, _Compiled(isa, parameters, registers, qubits, clbits, plan, exact))
+
+
+def _distribution(qubits: tuple[int, ...]) -> Request:
+    """Return the Paulis that determine the distribution of the measured qubits."""
+    return Request(Basis(qubits, (3,) * len(qubits), {}).spectrum())
+
+
+def _unsampled(reason: str) -> InvalidInputError:
+    return InvalidInputError(f"circuit cannot be sampled by the compiled engine: {reason}; use engine='auto'")
+
+
+def _name(plan: CompiledPlan | Trajectories | None) -> str:
+    return "aer" if plan is None else "trajectories" if isinstance(plan, Trajectories) else "compiled"
 
 
 def _final_measurements(isa: QuantumCircuit) -> tuple[list[tuple[int, int]], str]:

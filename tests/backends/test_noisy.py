@@ -295,7 +295,7 @@ def test_gradients_equal_central_differences(engine: str, rng: np.random.Generat
 
 
 def test_sweep_equals_shift_in_a_batch(torino: DeviceSnapshot, rng: np.random.Generator) -> None:
-    estimator = NoisyEstimator(torino, [0, 1, 2, 3])
+    estimator = NoisyEstimator(torino, [0, 1, 2, 3], engine="compiled")
     circuit = efficient_su2(4, reps=2, entanglement="circular")
     points = rng.normal(size=(3, circuit.num_parameters))
     observable = random_observable(4, 15, rng)
@@ -339,7 +339,7 @@ def test_wide_circuits_are_reduced_to_light_cones(torino: DeviceSnapshot) -> Non
         path.append(
             next(q for q in range(133) if q not in path and (min(q, path[-1]), max(q, path[-1])) in couplers)
         )
-    wide = NoisyEstimator(torino, path)
+    wide = NoisyEstimator(torino, path, engine="compiled")
     observable = SparsePauliOp.from_sparse_list([("ZZ", [q, q + 1], 1.0) for q in range(13)], 14)
     result = wide.run([(brick(14), observable, [0.7, 0.4])]).result()[0]
     assert result.metadata["engine"] == "compiled"
@@ -357,8 +357,8 @@ def test_bases_with_wide_cones_are_measured_in_parts(torino: DeviceSnapshot) -> 
     path = [0, 1, 2, 3, 4, 5, 6, 7]
     pub = (brick(8), observable, np.tile([0.7, 0.4], (300, 1)))
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(noisy, "COMPILED_LIMIT", 6)
-        estimator = NoisyEstimator(torino, path, seed=2)
+        patch.setattr(noisy, "COMPILED_MOST", 6)
+        estimator = NoisyEstimator(torino, path, engine="compiled", seed=2)
         exact = float(estimator.run([(brick(8), observable, [0.7, 0.4])]).result()[0].data.evs)
         sampled = estimator.run([pub], shots=40).result()[0]
     assert sampled.metadata["engine"] == "compiled"
@@ -375,6 +375,7 @@ def test_too_wide_cones_are_refused_or_left_to_trajectories(torino: DeviceSnapsh
     circuit = efficient_su2(3, reps=1)
     values = np.zeros(circuit.num_parameters)
     with pytest.MonkeyPatch.context() as patch:
+        patch.delenv("QALGS_ENGINE", raising=False)
         patch.setattr(noisy, "COMPILED_MOST", 2)
         patch.setattr(noisy, "COMPILED_LIMIT", 2)
         with pytest.raises(InvalidInputError, match=r"at most 2 qubits .* got .* of 3 qubits"):
@@ -382,8 +383,8 @@ def test_too_wide_cones_are_refused_or_left_to_trajectories(torino: DeviceSnapsh
         with pytest.raises(InvalidInputError, match=r"at most 2 qubits with engine='compiled'"):
             NoisyEstimator(torino, [0, 1, 2], engine="compiled").run([(circuit, "ZZZ", values)], shots=10)
         auto = NoisyEstimator(torino, [0, 1, 2], trajectories=20, seed=1)
-        assert auto.run([(circuit, "ZZZ", values)]).result()[0].metadata["engine"] == "aer trajectories"
-        assert auto.run([(circuit, "ZZZ", values)], shots=9).result()[0].metadata["engine"] == "aer trajectories"
+        assert auto.run([(circuit, "ZZZ", values)]).result()[0].metadata["engine"] == "trajectories"
+        assert auto.run([(circuit, "ZZZ", values)], shots=9).result()[0].metadata["engine"] == "trajectories"
 
 
 def brick(n: int) -> QuantumCircuit:
@@ -400,7 +401,10 @@ def brick(n: int) -> QuantumCircuit:
     return circuit
 
 
-def test_trajectories_agree_with_the_density_matrix(brisbane: DeviceSnapshot, rng: np.random.Generator) -> None:
+@pytest.mark.parametrize(("engine", "name"), [("auto", "trajectories"), ("aer", "aer trajectories")])
+def test_trajectories_agree_with_the_density_matrix(
+    brisbane: DeviceSnapshot, rng: np.random.Generator, engine: str, name: str
+) -> None:
     import qalgs.backends.noisy as noisy
 
     circuit = efficient_su2(2, reps=1)
@@ -408,14 +412,16 @@ def test_trajectories_agree_with_the_density_matrix(brisbane: DeviceSnapshot, rn
     observable = random_observable(2, 5, rng)
     exact = value(NoisyEstimator(brisbane, [0, 1]), circuit, observable, values)
     with pytest.MonkeyPatch.context() as patch:
+        patch.delenv("QALGS_ENGINE", raising=False)
         patch.setattr(noisy, "COMPILED_LIMIT", 1)
-        estimator = NoisyEstimator(brisbane, [0, 1], seed=5, trajectories=4000)
+        patch.setattr(noisy, "AER_DENSITY_LIMIT", 1)
+        estimator = NoisyEstimator(brisbane, [0, 1], engine=engine, seed=5, trajectories=4000)
         result = estimator.run([(circuit, observable, values)]).result()[0]
-        assert result.metadata["engine"] == "aer trajectories"
+        assert result.metadata["engine"] == name
         assert 0 < float(result.data.stds) < 0.1
         assert abs(float(result.data.evs) - exact) < 5 * float(result.data.stds)
         for readout in (True, False):
-            sampled = NoisyEstimator(brisbane, [0, 1], seed=5, readout=readout)
+            sampled = NoisyEstimator(brisbane, [0, 1], engine=engine, seed=5, readout=readout)
             plain = NoisyEstimator(brisbane, [0, 1], engine="compiled", readout=readout)
             shots = sampled.run([(circuit, observable, values)], shots=4000).result()[0].data
             expected = value(plain, circuit, observable, values)
