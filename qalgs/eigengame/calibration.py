@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -16,13 +16,14 @@ from qalgs.backends import CompiledEstimator
 from qalgs.circuits.cross_terms import cross_term_circuit, cross_term_observable
 from qalgs.eigengame.measuring import Meter
 from qalgs.eigengame.problem import canonical
+from qalgs.errors import InvalidInputError
 from qalgs.seeds import keyed
 
 Real = NDArray[np.float64]
 Complex = NDArray[np.complex128]
 REPEATS = 8
 POINTS, MOST_POINTS, RESOLUTION = 128, 512, 2e-3
-FAINT = 0.02
+FAINT, HELD, KEPT = 0.02, 0.1, 256
 WIDEST = 16
 _SUPPORT = str.maketrans("XYZ", "111")
 IDEAL = frozenset({"CompiledSampler", "CompiledEstimator", "StatevectorEstimator", "StatevectorSampler"})
@@ -77,9 +78,23 @@ class PauliCalibration:
         self.circuit, self.meter, self.draw, self.prior = circuit, meter, draw, prior
         self._exact = Meter(CompiledEstimator(), None, None)
         self.lines: dict[str, Line] = {}
+        self._corrected: dict[tuple[bytes, bytes, bytes], SparsePauliOp] = {}
 
     def corrected(self, observable: SparsePauliOp) -> SparsePauliOp:
-        """Return what has the measured mean that ``observable`` would have without noise, going by the lines."""
+        """Return what has the measured mean that ``observable`` would have without noise, going by the lines.
+
+        Raises:
+            InvalidInputError: If the device leaves nothing of a Pauli.
+        """
+        paulis = observable.paulis
+        key = (paulis.x.tobytes(), paulis.z.tobytes(), observable.coeffs.tobytes())
+        if key not in self._corrected:
+            if len(self._corrected) >= KEPT:
+                self._corrected.clear()
+            self._corrected[key] = self._correct(observable)
+        return self._corrected[key]
+
+    def _correct(self, observable: SparsePauliOp) -> SparsePauliOp:
         lines = self._lines(observable)
         slopes, offsets = np.array([(line.slope, line.offset) for line in lines]).T
         coefficients = observable.coeffs / slopes
@@ -115,7 +130,13 @@ class PauliCalibration:
         known = self._exact.each(self.circuit, paulis, values)[0]
         priors = self._priors(labels, known, measured)
         for i, label in enumerate(labels):
-            self.lines[label] = _fit(known[:, i], measured[:, i], stds[:, i], priors[i])
+            line = _fit(known[:, i], measured[:, i], stds[:, i], priors[i])
+            if line.slope + 3 * line.error < FAINT:
+                raise InvalidInputError(
+                    f"circuit {self.circuit.name!r} keeps only {line.slope:.3g} of {label} on this backend; use "
+                    "method='hotelling', cross_form='pauli_frame' or a shallower ansatz"
+                )
+            self.lines[label] = replace(line, slope=max(line.slope, FAINT))
 
     def _priors(self, labels: list[str], known: Real, measured: Real) -> list[tuple[float, float]]:
         """Return where each fit starts: another calibration's line, or one slope for all Paulis of one support."""
@@ -134,17 +155,17 @@ class PauliCalibration:
 
 
 def _fit(known: Real, measured: Real, stds: Real, prior: tuple[float, float]) -> Line:
-    """Fit a line, held to its prior by the weight of one point."""
+    """Fit a line, held to its prior by the weight of a tenth of a point."""
     if np.ptp(known) < 1e-12 and abs(known[0] - 1.0) < 1e-12:
         return Line(1.0, 0.0, 0.0, 0.0)
     design = np.stack([known, np.ones_like(known)], axis=1)
-    normal = design.T @ design + np.eye(2)
-    slope, offset = np.linalg.solve(normal, design.T @ measured + np.array(prior))
+    normal = design.T @ design + HELD * np.eye(2)
+    slope, offset = np.linalg.solve(normal, design.T @ measured + HELD * np.array(prior))
     rest = measured - slope * known - offset
     shot = float((stds**2).mean())
     scatter = math.sqrt(max(float((rest**2).sum()) / max(len(known) - 2, 1) - shot, 0.0))
     error = math.sqrt(float(np.trace(np.linalg.inv(normal))) * (shot + scatter**2))
-    return Line(max(float(slope), FAINT), float(offset), scatter, error)
+    return Line(float(slope), float(offset), scatter, error)
 
 
 def quarters(circuit: QuantumCircuit, purpose: str) -> Callable[[int], Real]:
