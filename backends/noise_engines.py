@@ -24,7 +24,8 @@ COMPILED_LIMIT = 13
 """Most qubits of a light cone that ``engine="auto"`` simulates as a compiled density matrix; trajectories beyond.
 
 Measured on one core, EfficientSU2 with three repetitions, exact values against 1024 of Aer's trajectories: 1.4 s
-against 12 s with 12 qubits, 6 s against 21 s with 13 (tests/benchmarks/bench_noise.py). 14 would take 2 GiB.
+against 12 s with 12 qubits, 6 s against 21 s with 13 (tests/benchmarks/bench_noise.py). 14 would take 2 GiB. Own
+trajectories take 0.4 s and 1.1 s, but leave a statistical error, so they are used for shots only.
 """
 COMPILED_MOST = 14
 """Most qubits of a light cone with ``engine="compiled"``: 2 GiB for the state."""

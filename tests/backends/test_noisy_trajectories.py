@@ -201,3 +201,22 @@ def test_the_sampler_uses_them_for_wide_circuits(
         assert np.array_equal(a.data.meas.array, b.data.meas.array)
     other = result[1].data.meas.get_bitstrings()
     assert other != result[0].data.meas.get_bitstrings()[:50]
+
+
+def test_few_shots_of_wide_circuits_are_trajectories(
+    brisbane: DeviceSnapshot, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import qalgs.backends.noisy_sampler as noisy_sampler
+
+    monkeypatch.delenv("QALGS_ENGINE", raising=False)
+    monkeypatch.setattr(noisy_sampler, "SHOTS_FROM", 2)
+    monkeypatch.setattr(noisy_sampler, "FEW_SHOTS", 100)
+    bell = QuantumCircuit(2)
+    bell.h(0)
+    bell.cx(0, 1)
+    bell.measure_all()
+    for engine, names in (("auto", ["trajectories", "compiled"]), ("compiled", ["compiled"] * 2)):
+        sampler = NoisySampler(brisbane, [0, 1], engine=engine, seed=3)
+        result = sampler.run([(bell, None, 100), (bell, None, 101)]).result()
+        assert [r.metadata["engine"] for r in result] == names
+        assert [r.data.meas.num_shots for r in result] == [100, 101]

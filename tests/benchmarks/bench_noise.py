@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 import pytest
 from qiskit import QuantumCircuit
+from qiskit.circuit import Parameter
 from qiskit.circuit.library import efficient_su2
 from qiskit.quantum_info import SparsePauliOp
 
@@ -24,6 +25,7 @@ from qalgs.backends import DeviceSnapshot, NoisyEstimator, NoisySampler, load_ba
 FAST = bool(os.environ.get("QALGS_FAST"))
 SIZES = [4] if FAST else [4, 6, 8]
 PATH = [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11]
+LONG_PATH = [*PATH, 12, 13]
 
 
 @pytest.fixture(scope="module")
@@ -192,6 +194,35 @@ def test_building_the_compact_noise_model(benchmark: Any, name: str) -> None:
         1,
         f"noise model of 4 qubits against all of {name}",
     )
+
+
+@pytest.mark.parametrize("n", [4] if FAST else [12, 14])
+def test_trajectories_against_aer_trajectories(benchmark: Any, snapshot: DeviceSnapshot, n: int) -> None:
+    """All bits of one QAOA layer on a line, 1024 shots, against 64 of Aer's (scaled to 1024)."""
+    from qalgs.backends.noise_program import lower
+    from qalgs.backends.noisy_trajectories import Trajectories
+
+    gamma, beta = Parameter("gamma"), Parameter("beta")
+    circuit = QuantumCircuit(n)
+    circuit.h(range(n))
+    for q in range(n - 1):
+        circuit.rzz(2 * gamma, q, q + 1)
+    circuit.rx(2 * beta, range(n))
+    circuit.measure_all()
+    values = np.array([0.4, 0.3])
+    aer = NoisySampler(snapshot, LONG_PATH[:n], seed=1)
+    ready = aer._circuits.get(circuit)
+    rng = np.random.default_rng(1)
+    plan = Trajectories(lower(ready.isa, aer.device.snapshot), ready.parameters, aer.device.flips)
+    rows, letters, shots, count = values.reshape(1, -1), (3,) * n, 1024, 64
+    bits = np.zeros((1, count, n), dtype=bool)
+    aer._sample_aer(ready, rows, 1, rng, bits[:, :1])
+    plan.outcomes(rows, range(n), letters, 1, 1)
+    mine = seconds(lambda: plan.outcomes(rows, range(n), letters, shots, 1), 3)
+    other = seconds(lambda: aer._sample_aer(ready, rows, count, rng, bits), 2) * shots / count
+    benchmark.extra_info.update(ratio=other / mine, ours=mine, theirs=other)
+    benchmark.pedantic(lambda: plan.outcomes(rows, range(n), letters, shots, 1), rounds=1)
+    print(f"\n{n} qubits, 1024 shots: {mine:.3f} s against {other:.1f} s of Aer, {other / mine:.1f} times faster")
 
 
 @pytest.mark.parametrize("n", [4] if FAST else [10, 12])
