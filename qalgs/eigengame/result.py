@@ -51,8 +51,9 @@ class ExcitedStatesResult(Result):
     """The lowest levels of an operator, sorted by energy.
 
     Attributes:
-        energies: Energies in the unit of the operator, offset included.
-        errors: Standard errors of the energies; zero in exact mode.
+        energies: Energies in the unit of the operator, offset included; on a device, calibrated ones.
+        errors: Standard errors of the energies: shot noise, and what calibration leaves unexplained; zero in exact
+            mode.
         states: State vectors (k, 2**n) at the final parameters, without noise; empty beyond 16 qubits.
         parameters: Circuit parameters of each state, (k, P).
         history: One entry per evaluation.
@@ -66,7 +67,7 @@ class ExcitedStatesResult(Result):
         penalties: c (offset included), or beta for VQD, that each player used in the end.
         ritz: Re-diagonalisation in the span of the states.
         amplification: Which parent's error hurts which child.
-        attenuations: Measured attenuation of the cross term of each parent; 1 without noise.
+        attenuations: Measured attenuation of the cross term of each parent, before calibration; 1 without noise.
         leakages: Weight of each state outside the sector's basis states.
         notes: Warnings, each naming the fix.
         seed: Root seed.
