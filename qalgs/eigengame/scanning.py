@@ -16,7 +16,7 @@ import numpy as np
 from qalgs.circuits.molecules import molecule
 from qalgs.eigengame.solver import ExcitedStates
 from qalgs.errors import InvalidInputError, invalid
-from qalgs.parallel import run_iter
+from qalgs.parallel import Parallel, run_iter
 from qalgs.results import Result, Status, write_atomic
 from qalgs.seeds import root_seed
 
@@ -79,6 +79,7 @@ def scan(
     *,
     resume: str | os.PathLike[str] | None = None,
     n_jobs: int = 1,
+    parallel: Parallel | None = None,
     block: int = 4,
     callback: Callable[[ScanPoint], None] | None = None,
     **options: Any,
@@ -86,16 +87,17 @@ def scan(
     """Compute the levels of a named molecule at several bond lengths.
 
     Lengths are sorted and cut into blocks; inside a block each geometry starts from the parameters of its
-    neighbour, and blocks run in parallel. Blocks do not depend on the number of workers.
-    Energies do not either, up to rounding: the chemistry library and linear algebra of another process may differ
-    in the last bit.
+    neighbour, and blocks run in parallel. Blocks do not depend on the number of workers, so the result does not
+    either, to the last bit.
 
     Args:
         name: Name known to :func:`qalgs.circuits.molecule`.
         lengths: Bond lengths, angstrom.
         solver: The search; its seed is used at every geometry.
         resume: A JSON-lines file: geometries in it are not computed again, new ones are added as they finish.
-        n_jobs: Workers.
+        n_jobs: Worker processes.
+        parallel: Instead of ``n_jobs``: a number of workers, or the address of a Dask scheduler
+            (:data:`qalgs.parallel.Parallel`).
         block: Geometries per block.
         callback: Called with every finished geometry.
         options: Passed to :func:`qalgs.circuits.molecule`.
@@ -129,7 +131,7 @@ def scan(
     blocks = [wanted[i : i + block] for i in range(0, len(wanted), block)]
     todo = [[(x, known.get(x)) for x in part] for part in blocks if any(x not in known for x in part)]
     work = partial(_block, name, solver, options)
-    for found in run_iter(work, todo, n_jobs=n_jobs):
+    for found in run_iter(work, todo, n_jobs=n_jobs, parallel=parallel):
         for point in found:
             if point.length in known:
                 continue

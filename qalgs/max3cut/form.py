@@ -13,6 +13,7 @@ from numba import njit
 from numpy.typing import NDArray
 
 from qalgs.errors import invalid
+from qalgs.parallel import Parallel, placement
 from qalgs.results import Result, Status, versions
 from qalgs.seeds import Seed, as_generator, root_seed
 
@@ -72,6 +73,7 @@ def maximize_form(
     seed: Seed = 0,
     n_jobs: int | None = 1,
     backend: str | None = None,
+    parallel: Parallel | None = None,
 ) -> FormResult:
     r"""Maximise :math:`z^\dagger Q z` over :math:`z_i \in \{e^{2\pi i k/K}\}`.
 
@@ -88,6 +90,7 @@ def maximize_form(
         seed: Root seed of the local search.
         n_jobs: Workers for rank 2.
         backend: A joblib backend or the address of a Dask scheduler for rank 2.
+        parallel: Both in one: a number of workers, or such an address.
 
     Returns:
         ``value`` and ``z``, with a bound and what is exact.
@@ -128,7 +131,9 @@ def maximize_form(
     factor = vectors[:, :used] * np.sqrt(np.maximum(values[:used] - shift, 0.0))
     if np.abs(factor.imag).max(initial=0.0) <= 1e-14 * np.abs(factor).max(initial=0.0):
         factor = factor.real
-    top, labels, method, counters = _maximize_factor(factor, K, max_candidates, n_jobs, backend)
+    top, labels, method, counters = _maximize_factor(
+        factor, K, max_candidates, *placement(parallel, n_jobs, backend)
+    )
     bound = top + n * shift + 1e-12 * scale * n
     if used >= full:
         return _result(matrix, labels, bound, "form optimum", method, used, K, counters, root)

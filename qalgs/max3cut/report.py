@@ -12,12 +12,13 @@ import platform
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import Literal, get_args
 
 from qalgs.circuits.max3cut_encodings import EncodingName
 from qalgs.errors import InvalidInputError, invalid
+from qalgs.parallel import Parallel, run_iter
 from qalgs.results import JSON, jsonable, write_atomic
 
 from . import rivals
@@ -233,6 +234,7 @@ def compare(
     encoding: str = "qutrit",
     device: str = "fake_torino",
     evaluations: int = 150,
+    parallel: Parallel | None = None,
     callback: Callable[[Row], None] | None = None,
 ) -> ResultsTable:
     """Run methods on graphs and collect one table.
@@ -249,6 +251,8 @@ def compare(
         encoding: QAOA encoding; noisy runs on qubits take ``"binary"`` in place of qutrits.
         device: The device whose noise ``"qaoa-noisy"`` runs under.
         evaluations: Energy evaluations of a QAOA run.
+        parallel: Do the runs side by side: a number of workers, or the address of a Dask scheduler. Cuts do not
+            depend on it; seconds may, where runs share a processor.
         callback: Called with each row.
 
     Returns:
@@ -275,9 +279,9 @@ def compare(
         if name not in get_args(MethodName):
             raise invalid("methods", name, f"must be among {', '.join(get_args(MethodName))}")
     rows = []
-    for row in _iter_rows(
-        graphs, methods, weight, seeds, budget, bound, _Quantum(reps, samples, encoding, device, evaluations)
-    ):
+    tasks = _tasks(graphs, methods, weight, seeds, bound)
+    work = partial(_timed, budget=budget, quantum=_Quantum(reps, samples, encoding, device, evaluations))
+    for row in run_iter(work, tasks, parallel=parallel):
         rows.append(row)
         if callback is not None:
             callback(row)
@@ -326,10 +330,22 @@ class _Run:
     circuits: int = 0
 
 
-def _iter_rows(
+@dataclass(frozen=True, slots=True)
+class _Task:
+    """One run: an instance, what all its rows share, a method and a seed."""
+
+    problem: Problem
+    name: str
+    shared: UpperBound
+    reading: float
+    method: MethodName
+    seed: int
+
+
+def _tasks(
     graphs: Iterable[GraphLike], methods: Sequence[MethodName], weight: str | None, seeds: Sequence[int],
-    budget: float | None, bound: str, quantum: _Quantum,
-) -> Iterator[Row]:  # fmt: skip
+    bound: str,
+) -> Iterator[_Task]:  # fmt: skip
     for number, graph in enumerate(graphs):
         begin = time.perf_counter()
         problem = as_problem(graph, weight)
@@ -339,10 +355,14 @@ def _iter_rows(
         for method in methods:
             once = method in ("three-arc", "dsatur", "cp-sat", "milp", "three-arc+1opt")
             for seed in seeds[:1] if once else seeds:
-                wall, cpu = time.perf_counter(), time.process_time()
-                run = _run(problem, method, seed, budget, quantum)
-                wall, cpu = time.perf_counter() - wall, time.process_time() - cpu
-                yield _row(problem, name, method, seed, run, shared, reading, wall, cpu)
+                yield _Task(problem, name, shared, reading, method, seed)
+
+
+def _timed(task: _Task, *, budget: float | None, quantum: _Quantum) -> Row:
+    wall, cpu = time.perf_counter(), time.process_time()
+    run = _run(task.problem, task.method, task.seed, budget, quantum)
+    wall, cpu = time.perf_counter() - wall, time.process_time() - cpu
+    return _row(task.problem, task.name, task.method, task.seed, run, task.shared, task.reading, wall, cpu)
 
 
 def _row(

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 import numpy as np
 
 from qalgs.errors import invalid
-from qalgs.parallel import resolve_jobs
+from qalgs.parallel import Parallel, placement, resolve_jobs
 from qalgs.results import Status
 from qalgs.seeds import Seed, keyed, root_seed
 
@@ -34,7 +34,7 @@ from .vertices import MAX_CANDIDATES
 
 
 def max3cut(
-    graph: GraphLike,
+    graph: GraphLike | Problem,
     weight: str | None = "weight",
     rank: int = 2,
     method: Method = "auto",
@@ -50,6 +50,7 @@ def max3cut(
     circles: int = DEFAULT_CIRCLES,
     max_candidates: int = MAX_CANDIDATES,
     backend: str | None = None,
+    parallel: Parallel | None = None,
     checkpoint: str | os.PathLike[str] | None = None,
 ) -> Max3CutResult:
     r"""Split the nodes of a graph into three parts so that the edges between parts weigh as much as possible.
@@ -83,6 +84,7 @@ def max3cut(
         circles: Number of great circles where no budget is set.
         max_candidates: Limit of ``"vertices"``.
         backend: A joblib backend, or the address of a Dask scheduler, for the chunks of ``arcs`` and ``circles``.
+        parallel: ``n_jobs`` and ``backend`` in one: a number of workers, or the address of a Dask scheduler.
         checkpoint: A file from which ``arcs`` and ``circles`` resume (connected graphs, no time budget).
 
     Returns:
@@ -101,7 +103,8 @@ def max3cut(
     result: Max3CutResult | None = None
     for event in iter_max3cut(
         graph, weight, rank, method, matrix, refine, top, bound, budget, seed, n_jobs,
-        circles=circles, max_candidates=max_candidates, backend=backend, checkpoint=checkpoint,
+        circles=circles, max_candidates=max_candidates, backend=backend, parallel=parallel,
+        checkpoint=checkpoint,
     ):  # fmt: skip
         if isinstance(event, Max3CutResult):
             result = event
@@ -112,7 +115,7 @@ def max3cut(
 
 
 def iter_max3cut(
-    graph: GraphLike,
+    graph: GraphLike | Problem,
     weight: str | None = "weight",
     rank: int = 2,
     method: Method = "auto",
@@ -127,6 +130,7 @@ def iter_max3cut(
     circles: int = DEFAULT_CIRCLES,
     max_candidates: int = MAX_CANDIDATES,
     backend: str | None = None,
+    parallel: Parallel | None = None,
     checkpoint: str | os.PathLike[str] | None = None,
 ) -> Iterator[Progress | Max3CutResult]:
     """Run :func:`max3cut` step by step: yield its progress, and the result last (also after Ctrl-C).
@@ -146,6 +150,7 @@ def iter_max3cut(
         circles: Number of great circles.
         max_candidates: Limit of ``"vertices"``.
         backend: A joblib backend or the address of a Dask scheduler.
+        parallel: Both in one.
         checkpoint: A file to resume from.
 
     Yields:
@@ -172,6 +177,7 @@ def iter_max3cut(
         raise invalid("max_candidates", max_candidates, "must be an int of at least 1")
     if budget is not None and not 0 < budget < 1e18:
         raise invalid("budget", budget, "must be a positive number of seconds or None")
+    n_jobs, backend = placement(parallel, n_jobs, backend)
     if n_jobs is None:
         workers = (os.cpu_count() or 1) if method == "auto" and budget is not None else 1
     else:
@@ -181,8 +187,12 @@ def iter_max3cut(
         budget=None if budget is None else float(budget), root=root_seed(seed), n_jobs=workers, circles=circles,
         max_candidates=max_candidates, backend=backend, checkpoint=checkpoint,
     )  # fmt: skip
+    if checkpoint is not None and (method not in ("arcs", "circles") or budget is not None):
+        raise invalid("checkpoint", str(checkpoint), "must come with method='arcs' or 'circles' and no budget")
     began = time.perf_counter()
     problem = as_problem(graph, weight)
+    if checkpoint is not None and sum(len(part) > 2 for part in problem.components()) > 1:
+        raise invalid("checkpoint", str(checkpoint), "must come with a connected graph", "solve its parts")
     if problem.n:
         check_rank(rank, max(problem.n, 2) if rank <= 2 else problem.n)
     return _run(RunState(problem, options, began))
@@ -294,7 +304,7 @@ def _sdp(state: RunState) -> Iterator[Progress]:
 
 
 def iter_cells(
-    graph: GraphLike,
+    graph: GraphLike | Problem,
     weight: str | None = "weight",
     rank: int = 2,
     top: int = 100,
@@ -305,6 +315,8 @@ def iter_cells(
     n_jobs: int | None = 1,
     circles: int = DEFAULT_CIRCLES,
     max_candidates: int = MAX_CANDIDATES,
+    backend: str | None = None,
+    parallel: Parallel | None = None,
 ) -> Iterator[Candidate]:
     """Stream the best enumerated candidates, distinct modulo label permutations, falling by true cut.
 
@@ -321,6 +333,8 @@ def iter_cells(
         n_jobs: Workers.
         circles: Number of great circles.
         max_candidates: Limit of ``"vertices"``.
+        backend: A joblib backend or the address of a Dask scheduler.
+        parallel: ``n_jobs`` and ``backend`` in one.
 
     Yields:
         Candidates.
@@ -338,6 +352,6 @@ def iter_cells(
         raise invalid("method", engine, "must be an enumeration engine", "use max3cut for method='auto'")
     result = max3cut(
         graph, weight, rank, engine, matrix, None, top, None, None, seed, n_jobs,
-        circles=circles, max_candidates=max_candidates,
+        circles=circles, max_candidates=max_candidates, backend=backend, parallel=parallel,
     )  # fmt: skip
     yield from result.candidates

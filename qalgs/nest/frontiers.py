@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from qalgs.errors import InfeasibleError, invalid
+from qalgs.parallel import Parallel, run_iter
 from qalgs.results import Result
 
 from .requests import as_requests
@@ -78,6 +80,7 @@ def frontier(
     *,
     fractions: Sequence[float] = FRACTIONS,
     schedule: Schedule | str | None = None,
+    parallel: Parallel | None = None,
     callback: Callable[[FrontierPoint], None] | None = None,
     **options: Any,
 ) -> Frontier:
@@ -90,6 +93,7 @@ def frontier(
         crosstalk: A crosstalk model.
         fractions: The fractions f in (0, 1].
         schedule: For jobs that bring none.
+        parallel: Plan the fractions side by side: a number of workers, or the address of a Dask scheduler.
         callback: Called with every point as it is found.
         options: Passed to :func:`plan`.
 
@@ -113,38 +117,43 @@ def frontier(
     requests = as_requests(jobs, snapshot, schedule=chosen)
     ready = {r.name: r.catalogue for r in requests}
     best = {r.name: r.best for r in requests}
+    arguments = {"schedule": chosen, "catalogues": ready, **options}
+    work = partial(_point, jobs, snapshot, buffer, crosstalk, arguments, best)
     serial = 0.0
     points = []
-    for fraction in sorted(fractions):
-        try:
-            made = plan(
-                jobs,
-                snapshot,
-                buffer,
-                crosstalk,
-                fidelity=float(fraction),
-                schedule=chosen,
-                catalogues=ready,
-                **options,
-            )
-        except InfeasibleError as error:
-            point = FrontierPoint(fidelity=float(fraction), message=str(error))
-        else:
-            last = [made.of(name)[-1] for name in best]
-            serial = made.serial_seconds
-            point = FrontierPoint(
-                fidelity=float(fraction),
-                slots=made.slots,
-                bound=made.bound,
-                bound_reason=made.bound_reason,
-                device_seconds=made.device_seconds,
-                bound_seconds=made.device_seconds * made.bound / made.slots,
-                worst_ratio=min(a.esp / best[a.job] for a in last),
-                worst_esp=min(a.esp for a in last),
-            )
+    for point, seconds in run_iter(work, sorted(float(f) for f in fractions), parallel=parallel):
+        serial = seconds or serial
         points.append(point)
         if callback is not None:
             callback(point)
     return Frontier(
         device=requests[0].catalogue.name, jobs=len(requests), serial_seconds=serial, points=tuple(points)
     )
+
+
+def _point(
+    jobs: Sequence[Any] | Mapping[str, Any],
+    snapshot: DeviceSnapshot,
+    buffer: int,
+    crosstalk: Any,
+    arguments: dict[str, Any],
+    best: Mapping[str, float],
+    fraction: float,
+) -> tuple[FrontierPoint, float]:
+    """Return the point of one fraction and the serial seconds of the jobs, 0 if there is no plan."""
+    try:
+        made = plan(jobs, snapshot, buffer, crosstalk, fidelity=fraction, **arguments)
+    except InfeasibleError as error:
+        return FrontierPoint(fidelity=fraction, message=str(error)), 0.0
+    last = [made.of(name)[-1] for name in best]
+    point = FrontierPoint(
+        fidelity=fraction,
+        slots=made.slots,
+        bound=made.bound,
+        bound_reason=made.bound_reason,
+        device_seconds=made.device_seconds,
+        bound_seconds=made.device_seconds * made.bound / made.slots,
+        worst_ratio=min(a.esp / best[a.job] for a in last),
+        worst_esp=min(a.esp for a in last),
+    )
+    return point, made.serial_seconds

@@ -16,7 +16,7 @@ import numpy as np
 
 from qalgs.errors import InvalidInputError, LedgerError, invalid
 from qalgs.optimizers import Optimizer
-from qalgs.parallel import run_iter
+from qalgs.parallel import Parallel, run_iter
 from qalgs.results import jsonable
 
 from .campaign import Campaign
@@ -258,7 +258,12 @@ class Study:
         )
 
     def iter_run(
-        self, *, ledger: Ledger | None = None, n_jobs: int | None = 1, backend: str | None = None
+        self,
+        *,
+        ledger: Ledger | None = None,
+        n_jobs: int | None = 1,
+        backend: str | None = None,
+        parallel: Parallel | None = None,
     ) -> Iterator[CellFinished]:
         """Run what is missing, yielding each cell as it is done, in order.
 
@@ -266,11 +271,12 @@ class Study:
             ledger: Where outcomes are kept.
             n_jobs: Worker processes; the numbers do not depend on it.
             backend: A joblib backend, or the address of a Dask scheduler.
+            parallel: Both in one: a number of workers, or such an address.
         """
         keys = [cell.key for cell in self.cells]
         stored = [None if ledger is None else ledger.cell(key) for key in keys]
         missing = [cell for cell, found in zip(self.cells, stored, strict=True) if found is None]
-        fresh = run_iter(run_cell, missing, n_jobs=n_jobs, backend=backend)
+        fresh = run_iter(run_cell, missing, n_jobs=n_jobs, backend=backend, parallel=parallel)
         try:
             for index, (cell, key, found) in enumerate(zip(self.cells, keys, stored, strict=True), start=1):
                 payload = next(fresh) if found is None else found
@@ -294,6 +300,7 @@ class Study:
         ledger: Ledger | None = None,
         n_jobs: int | None = 1,
         backend: str | None = None,
+        parallel: Parallel | None = None,
         callback: Callable[[CellFinished], None] | None = None,
     ) -> StudyResult:
         """Run the study and return its tables; arguments as in :meth:`iter_run`.
@@ -302,10 +309,11 @@ class Study:
             ledger: Where outcomes are kept.
             n_jobs: Worker processes.
             backend: A joblib backend, or the address of a Dask scheduler.
+            parallel: Both in one: a number of workers, or such an address.
             callback: Called with each cell.
         """
         outcomes = []
-        for event in self.iter_run(ledger=ledger, n_jobs=n_jobs, backend=backend):
+        for event in self.iter_run(ledger=ledger, n_jobs=n_jobs, backend=backend, parallel=parallel):
             outcomes.append(event.outcome)
             if callback is not None:
                 callback(event)

@@ -5,8 +5,10 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from functools import partial
 
 from qalgs.errors import QalgsError, invalid
+from qalgs.parallel import Parallel, run_iter
 from qalgs.results import Result
 
 from .layouts import LayoutCatalogue
@@ -46,6 +48,7 @@ def sweep(
     jobs: int = 3,
     cycles: int = 3,
     buffer: int = 1,
+    parallel: Parallel | None = None,
     callback: Callable[[Verdict], None] | None = None,
 ) -> list[Verdict]:
     """Plan a few line-shaped jobs on every device.
@@ -56,6 +59,7 @@ def sweep(
         jobs: Jobs.
         cycles: Cycles per job.
         buffer: Idle qubits between two jobs.
+        parallel: Judge devices side by side: a number of workers, or the address of a Dask scheduler.
         callback: Called with every verdict as it is found.
 
     Returns:
@@ -73,9 +77,9 @@ def sweep(
     for name, value in (("qubits", qubits), ("jobs", jobs), ("cycles", cycles)):
         if value < 1:
             raise invalid(name, value, "must be at least 1")
+    work = partial(judge, qubits=qubits, jobs=jobs, cycles=cycles, buffer=buffer)
     verdicts = []
-    for device in fake_names() if devices is None else devices:
-        verdict = judge(device, qubits=qubits, jobs=jobs, cycles=cycles, buffer=buffer)
+    for verdict in run_iter(work, fake_names() if devices is None else devices, parallel=parallel):
         verdicts.append(verdict)
         if callback is not None:
             callback(verdict)

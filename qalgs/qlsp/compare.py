@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 
 from qalgs.errors import QalgsError, invalid
+from qalgs.parallel import Parallel, run_iter
 from qalgs.results import Result, Status
 from qalgs.seeds import Seed, root_seed
 
@@ -113,6 +115,7 @@ def compare(
     matched: bool = True,
     attempts: int = 4,
     backend: object = None,
+    parallel: Parallel | None = None,
     callback: Callable[[ComparisonRow], object] | None = None,
 ) -> Comparison:
     """Run every solver on ``system`` so that its *true* direction error just meets ``epsilon``.
@@ -127,6 +130,7 @@ def compare(
         matched: Relax each solver's setting; otherwise all get ``epsilon``.
         attempts: Largest number of relaxations.
         backend: Exact engine to run on.
+        parallel: Run the solvers side by side: a number of workers, or the address of a Dask scheduler.
         callback: Called with each row.
 
     Returns:
@@ -147,8 +151,8 @@ def compare(
     rows: list[ComparisonRow] = []
     results: list[QLSPResult | None] = []
     base: float | None = None
-    for solver in solvers:
-        found, setting, note = _match(solver, system, eps, attempts if matched else 0, backend)
+    work = partial(_match, system=system, eps=eps, attempts=attempts if matched else 0, backend=backend)
+    for solver, (found, setting, note) in zip(solvers, run_iter(work, solvers, parallel=parallel), strict=True):
         results.append(found)
         if found is None:
             row = _refusal(solver.name, note)
@@ -249,6 +253,7 @@ def noise_sweep(
     epsilon: float = 2e-2,
     shots: int = 2000,
     seed: Seed = None,
+    parallel: Parallel | None = None,
 ) -> NoiseSweep:
     """Solve with shots on Aer under two-qubit depolarising noise; readout by tomography is part of the cost.
 
@@ -259,6 +264,7 @@ def noise_sweep(
         epsilon: Error asked for.
         shots: Shots for each measurement setting.
         seed: Seed.
+        parallel: Run levels and solvers side by side: a number of workers, or the address of a Dask scheduler.
 
     Returns:
         Errors and shots by solver and level.
@@ -272,25 +278,25 @@ def noise_sweep(
         >>> noise_sweep([QSVTInversion()], system, (0.0,), epsilon=0.2, shots=200, seed=1).levels
         (0.0,)
     """
-    from qiskit_aer import AerSimulator
-    from qiskit_aer.noise import NoiseModel, depolarizing_error
-
     root = root_seed(seed)
+    for level in levels:
+        if not 0.0 <= level <= 0.9:
+            raise invalid("levels", level, "must lie between 0 and 0.9")
+    work = partial(_under_noise, system, epsilon, shots)
+    tasks = [
+        (solver, float(level), int(np.random.SeedSequence([root, k]).generate_state(1)[0]))
+        for k, level in enumerate(levels)
+        for solver in solvers
+    ]
     errors: dict[str, list[float]] = {s.name: [] for s in solvers}
     fidelities: dict[str, list[float]] = {s.name: [] for s in solvers}
     spent: dict[str, list[int]] = {s.name: [] for s in solvers}
-    for k, level in enumerate(levels):
-        if not 0.0 <= level <= 0.9:
-            raise invalid("levels", level, "must lie between 0 and 0.9")
-        model = NoiseModel()
-        model.add_all_qubit_quantum_error(depolarizing_error(level, 2), ["cx"])
-        device = AerSimulator(noise_model=model, method="density_matrix")
-        for solver in solvers:
-            child = int(np.random.SeedSequence([root, k]).generate_state(1)[0])
-            found = solver.solve(system, epsilon=epsilon, backend=device, shots=shots, seed=child)
-            errors[solver.name].append(found.direction_error)
-            fidelities[solver.name].append(found.fidelity)
-            spent[solver.name].append(found.shots)
+    for (solver, _, _), (error, fidelity, used) in zip(
+        tasks, run_iter(work, tasks, parallel=parallel), strict=True
+    ):
+        errors[solver.name].append(error)
+        fidelities[solver.name].append(fidelity)
+        spent[solver.name].append(used)
     return NoiseSweep(
         levels=tuple(float(v) for v in levels),
         direction_errors={k: tuple(v) for k, v in errors.items()},
@@ -298,3 +304,18 @@ def noise_sweep(
         shots={k: tuple(v) for k, v in spent.items()},
         seed=root,
     )
+
+
+def _under_noise(
+    system: LinearSystem, epsilon: float, shots: int, task: tuple[Solver, float, int]
+) -> tuple[float, float, int]:
+    """Return direction error, fidelity and shots of one solver at one level of noise."""
+    from qiskit_aer import AerSimulator
+    from qiskit_aer.noise import NoiseModel, depolarizing_error
+
+    solver, level, seed = task
+    model = NoiseModel()
+    model.add_all_qubit_quantum_error(depolarizing_error(level, 2), ["cx"])
+    device = AerSimulator(noise_model=model, method="density_matrix")
+    found = solver.solve(system, epsilon=epsilon, backend=device, shots=shots, seed=seed)
+    return found.direction_error, found.fidelity, found.shots

@@ -46,8 +46,4 @@ def test_other_scan_in_the_file_is_refused(tmp_path: Path) -> None:
 
 def test_workers_do_not_change_the_curve() -> None:
     one, two = (scan("H2", [0.7, 0.8], SOLVER, block=1, n_jobs=n) for n in (1, 2))
-    assert [(p.length, p.status) for p in one.points] == [(p.length, p.status) for p in two.points]
-    # Integrals and linear algebra of another process may round the last bit differently.
-    for a, b in zip(one.points, two.points, strict=True):
-        np.testing.assert_allclose(a.energies, b.energies, rtol=0, atol=1e-12)
-        np.testing.assert_allclose(a.parameters, b.parameters, rtol=0, atol=1e-6)
+    assert one.points == two.points
