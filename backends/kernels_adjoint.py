@@ -241,6 +241,57 @@ def add_terms(start: int, stop: int, term_i: Integers, term_f: Floats, sums: Flo
         grad[2 * slot + 1] += term_f[t] * sums[2 * m]
 
 
+@njit(cache=True)
+def diagonal_sums(
+    n: int, op: Integers, pr: Floats, pi: Floats, lr: Floats, li: Floats, cr: Floats, ci: Floats, sums: Floats
+) -> None:
+    """Write the sums S_monomial of one diagonal operation, numbered as its terms are; ``cr, ci`` are scratch."""
+    code, q, mask, value, aux = op[0], op[1], op[2], op[3], op[6]
+    if code == PAIR:
+        for k in range(3):
+            on = ((1 << q), (1 << aux), (1 << q) | (1 << aux))[k]
+            sums[2 * k], sums[2 * k + 1] = overlap_where(pr, pi, lr, li, on, on)
+    elif code == PHASES:
+        monomial_sums(n, pr, pi, lr, li, cr, ci, sums)
+    else:
+        sums[0], sums[1] = overlap_where(pr, pi, lr, li, mask, value)
+
+
+@njit(cache=True)
+def back_diagonal(
+    n: int,
+    op: Integers,
+    term_i: Integers,
+    term_f: Floats,
+    slots: Floats,
+    pr: Floats,
+    pi: Floats,
+    lr: Floats,
+    li: Floats,
+    work: Floats,
+    cr: Floats,
+    ci: Floats,
+) -> None:
+    """Undo one diagonal operation on psi and lambda; ``cr, ci`` are scratch."""
+    code, q, mask, value, start, stop, aux = op[0], op[1], op[2], op[3], op[4], op[5], op[6]
+    if code == PAIR:
+        gather_angles(start, stop, term_i, term_f, slots, work[:3])
+        apply_pair(pr, pi, q, aux, work[:3], -1.0)
+        apply_pair(lr, li, q, aux, work[:3], -1.0)
+    elif code == PHASES:
+        angles = work[: n + n * (n - 1) // 2]
+        gather_angles(start, stop, term_i, term_f, slots, angles)
+        build_phases(n, angles, cr, ci)
+        multiply_phases(pr, pi, cr, ci, -1.0)
+        multiply_phases(lr, li, cr, ci, -1.0)
+    else:
+        gather_angles(start, stop, term_i, term_f, slots, work[:1])
+        c = math.cos(work[0])
+        s = -math.sin(work[0])
+        apply_phase(pr, pi, mask, value, c, s)
+        apply_phase(lr, li, mask, value, c, s)
+
+
 @njit(cache=True, fastmath=FASTMATH)
 def back_start(
     n: int,
@@ -361,33 +412,11 @@ def backward(
             pr, pi, cr, ci = cr, ci, pr, pi
             permute(lr, li, qlist[start + n : start + 2 * n], value, cr, ci)
             lr, li, cr, ci = cr, ci, lr, li
-        elif code == PAIR:
+        elif code in (PAIR, PHASES, PHASE):
             if vary:
-                for k in range(3):
-                    on = ((1 << q), (1 << aux), (1 << q) | (1 << aux))[k]
-                    sums[2 * k], sums[2 * k + 1] = overlap_where(pr, pi, lr, li, on, on)
+                diagonal_sums(n, ops[m], pr, pi, lr, li, cr, ci, sums)
                 add_terms(start, stop, term_i, term_f, sums, grad)
-            gather_angles(start, stop, term_i, term_f, slots, work[:3])
-            apply_pair(pr, pi, q, aux, work[:3], -1.0)
-            apply_pair(lr, li, q, aux, work[:3], -1.0)
-        elif code == PHASES:
-            if vary:
-                monomial_sums(n, pr, pi, lr, li, cr, ci, sums)
-                add_terms(start, stop, term_i, term_f, sums, grad)
-            angles = work[: n + n * (n - 1) // 2]
-            gather_angles(start, stop, term_i, term_f, slots, angles)
-            build_phases(n, angles, cr, ci)
-            multiply_phases(pr, pi, cr, ci, -1.0)
-            multiply_phases(lr, li, cr, ci, -1.0)
-        elif code == PHASE:
-            if vary:
-                sums[0], sums[1] = overlap_where(pr, pi, lr, li, mask, value)
-                add_terms(start, stop, term_i, term_f, sums, grad)
-            gather_angles(start, stop, term_i, term_f, slots, work[:1])
-            c = math.cos(work[0])
-            s = -math.sin(work[0])
-            apply_phase(pr, pi, mask, value, c, s)
-            apply_phase(lr, li, mask, value, c, s)
+            back_diagonal(n, ops[m], term_i, term_f, slots, pr, pi, lr, li, work, cr, ci)
         elif code == PAULI:
             if vary:
                 re, im = overlap_pauli(pr, pi, lr, li, q, aux, stop, mask, value)

@@ -34,6 +34,7 @@ class CompiledCircuit:
     exact: Cache[Any, ExactPlan] = field(default_factory=Cache)
     sampled: Cache[Any, SampledPlan] = field(default_factory=Cache)
     shifted: tuple[CompiledCircuit, AngleMap] | None = None
+    turned: dict[Any, QuantumCircuit] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

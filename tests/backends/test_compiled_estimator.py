@@ -261,7 +261,7 @@ def test_refusals_of_instructions_and_arguments() -> None:
         EXACT.run([(bell, SparsePauliOp(["ZZ"], [1j]))])
     with pytest.raises(ValueError, match="pubs must be a list of estimator PUBs"):
         EXACT.run((bell, "ZZ"))
-    with pytest.raises(ValueError, match="precision must be a non-negative number, got -1"):
+    with pytest.raises(ValueError, match="precision must be a finite non-negative number, got -1"):
         EXACT.run([(bell, "ZZ")], precision=-1)
     with pytest.raises(ValueError, match="default_shots must be a positive integer, got 0"):
         CompiledEstimator(default_shots=0)
