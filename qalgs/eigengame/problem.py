@@ -174,9 +174,6 @@ def check_ansatz(circuit: QuantumCircuit, num_qubits: int) -> None:
         raise invalid("ansatz", circuit.num_qubits, f"must have the Hamiltonian's {num_qubits} qubits")
     if circuit.num_parameters == 0:
         raise invalid("ansatz", circuit.name, "must have at least one parameter")
-    names = [p.name for p in circuit.parameters]
-    if len(set(names)) != len(names):
-        raise invalid("ansatz", names, "must not have two parameters of one name")
     if any(item.operation.name in {"measure", "reset"} for item in circuit.data):
         raise invalid("ansatz", circuit.name, "must not measure or reset", "call remove_final_measurements()")
 
