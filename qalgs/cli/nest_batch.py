@@ -51,13 +51,15 @@ def batch(
         print(found.to_json())
         return
     gap = "optimal" if plan.slots == plan.bound else f"at least {plan.bound} are needed"
-    print(f"{found.jobs} jobs on {found.device}: {plan.slots} slots ({gap}), {plan.jumps} jumps")
+    each = f"{plan.slot_circuits} circuits each" if plan.slot_circuits else "jobs waiting for each other"
+    print(f"{found.jobs} jobs on {found.device}: {plan.slots} slots ({gap}), {each}, {plan.jumps} jumps")
     print(f"  {plan.bound_reason}")
     print(f"  smallest last-cycle ESP: {found.final_ratio:.3f} of the job's best")
     print(
         f"machine time: {found.planned_seconds:.1f} s planned, {found.serial_seconds:.1f} s one after another: "
         f"1/{found.ratio.best:.2f} [1/{found.ratio.low:.2f}, 1/{found.ratio.high:.2f}] over {found.seeds} seeds"
     )
+    print(f"  no plan at this fidelity goes below 1/{found.most_speedup:.2f}: {found.most_speedup_reason}")
     print(f"quality: planned - serial = {_percent(found.loss)} of the spectral range")
     for name, interval in found.by_job.items():
         print(f"  {name}: {_percent(interval)}")

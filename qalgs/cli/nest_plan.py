@@ -320,13 +320,18 @@ def _print_plan(made: Plan) -> None:
     _table(f"{made.device}, buffer {made.buffer}, {made.planner} planner", heads, cells, left=1)
     open_gap = f"at least {made.bound} are needed, gap {made.gap:.0%}"
     proof = "proved optimal" if made.slots == made.bound else open_gap
-    print(f"{made.slots} slots ({proof}), {made.jumps} jumps")
+    each = f"{made.slot_circuits} circuits each" if made.slot_circuits else "jobs waiting for each other"
+    print(f"{made.slots} slots ({proof}), {each}, {made.jumps} jumps")
     print(f"worst last cycle at {made.final_ratio:.4f} of its job's best ESP")
     print(f"bound: {made.bound_reason}")
+    print(
+        f"machine time: no plan at this fidelity is over {made.most_speedup:.2f} times quicker than one after "
+        f"another: {made.bound_seconds_reason}"
+    )
     usage = made.usage
     print(
         f"machine: {made.device_seconds:.1f} s jointly, {made.serial_seconds:.1f} s one after another on the best "
-        f"maps ({made.speedup:.1f} times less); {usage.shots} shots, {usage.cost:.2f} {usage.currency} shared by "
+        f"maps ({made.speedup:.2f} times less); {usage.shots} shots, {usage.cost:.2f} {usage.currency} shared by "
         f"{usage.sharing.replace('_', '-')}"
     )
 
@@ -390,7 +395,7 @@ def _write_plan(out: Path, made: Plan, found: Frontier | None, plots: str) -> li
         return written
     written.append(_save(out / f"gantt.{plots}", lambda axes: [made.plot_gantt(axes[0])], 1))
     written.append(_save(out / f"targets.{plots}", lambda axes: [made.plot_targets(axes[0])], 1))
-    for s in range(made.slots):
+    for s in made.changes:
         written.append(_save(out / f"chip-{s + 1:02d}.{plots}", lambda axes, s=s: [made.plot_chip(s, axes[0])], 1))
     if found is not None:
         written.append(_save(out / f"frontier.{plots}", lambda axes: [found.plot(axes[0])], 1))

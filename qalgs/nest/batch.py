@@ -36,6 +36,8 @@ class BatchResult(Result):
         seeds: Seeds.
         slots: Slots of the plan.
         bound: Slots that no plan can go below.
+        most_speedup: What no plan can exceed.
+        most_speedup_reason: Why.
         speedup: Serial over planned machine seconds, by seed.
         ratio: The same as a mean with its interval.
         planned_seconds: Mean machine seconds under the plan.
@@ -51,6 +53,8 @@ class BatchResult(Result):
     seeds: int
     slots: int
     bound: int
+    most_speedup: float
+    most_speedup_reason: str
     speedup: tuple[float, ...]
     ratio: Interval
     planned_seconds: float
@@ -119,6 +123,8 @@ def compare_batch(outcomes: Sequence[CellOutcome], plan: Plan) -> BatchResult:
         seeds=len(seeds),
         slots=plan.slots,
         bound=plan.bound,
+        most_speedup=plan.most_speedup,
+        most_speedup_reason=plan.bound_seconds_reason,
         speedup=tuple(speedup),
         ratio=bootstrap(speedup),
         planned_seconds=float(np.mean([seconds[PLANNED][s] for s in seeds])),

@@ -2,13 +2,16 @@
 
 :meth:`Campaign.iter_run` is the one loop; :meth:`Campaign.run` collects its events, the command line prints them.
 In each *slot* some jobs run one of their cycles at the same time, on layouts that keep the buffer, and one *step*
-evaluates the next points of all of them in one submission. Without a plan, slot c holds cycle c of every job; a
-joint space-time :func:`~qalgs.nest.space_time.plan` staggers them. Randomness belongs to (job, cycle, evaluation),
-so neither the number of workers nor an interruption can change a number.
+runs the next circuits of all of them in one submission. Without a plan, slot c holds cycle c of every job, and a
+step is an evaluation of each. A joint space-time :func:`~qalgs.nest.space_time.plan` staggers them, and a step
+then ends with the evaluation that is complete first, so that a job with few measurement bases waits for no other.
+Randomness belongs to (job, cycle, evaluation), so neither the number of workers nor an interruption can change a
+number.
 """
 
 from __future__ import annotations
 
+import itertools
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
@@ -21,23 +24,25 @@ from qalgs.optimizers import COBYLA, Optimizer
 from qalgs.results import Described, versions
 from qalgs.seeds import Seed, root_seed
 
+from .asks import Ask
 from .campaign_maps import Tenant, check_plan, planned_steps, requests_of, settle
 from .chip import Chip, device_of
 from .convergence import Convergence
 from .crosstalk import CoherentZZ, make_crosstalk
 from .events import CampaignFinished, CampaignStarted, CycleFinished, CycleStarted, Evaluated, Event
-from .executor import Executor, LocalExecutor, Reading, Request
+from .executor import Executor, LocalExecutor
 from .jobs import Job, check_names
 from .joint_executor import JointExecutor
 from .layouts import LayoutCatalogue
-from .ledger import Evaluation, Ledger
+from .ledger import Ledger, Part
 from .regions import check_buffer
 from .requests import Request as Tenancy
+from .requests import count_bases
 from .result import CampaignResult, collect
 from .schedules import Flat
 from .strategies import Nest, Scheduled, Strategy, make_strategy, with_cycles
 from .trainee import Settled, Trainee
-from .usage import Rates
+from .usage import Pace, Rates
 from .walk import WalkStep
 
 if TYPE_CHECKING:
@@ -193,6 +198,18 @@ class Campaign(Described):
         return [list(range(s.cycles)) for s in self.settled]
 
     @cached_property
+    def lengths(self) -> list[list[int]]:
+        """The slots that each cycle lasts, by job and cycle."""
+        if self.plan is not None:
+            return [[a.length for a in self.plan.of(job.name)] for job in self.jobs]
+        return [[1] * s.cycles for s in self.settled]
+
+    @property
+    def pace(self) -> Pace:
+        """Whether jobs wait for each other after every evaluation ("together") or not ("own")."""
+        return "together" if self.plan is None else self.plan.pace
+
+    @cached_property
     def executor(self) -> Executor:
         """Where evaluations come from."""
         if self._executor is not None:
@@ -214,6 +231,7 @@ class Campaign(Described):
             if self.convergence.stop
             else None,
             "plan": None if self.plan is None else [[s, list(map(list, m))] for s, m in self._planned()],
+            **({"lengths": self.lengths} if any(n != 1 for row in self.lengths for n in row) else {}),
             "jobs": [
                 {
                     **s.job.describe(),
@@ -277,115 +295,120 @@ class Campaign(Described):
                 recorded=ledger.count(campaign),
             )
             done = 0
-            for slot in range(max(last for slots in self.slots for last in slots) + 1):
-                active = [
-                    (t, slots.index(slot)) for t, slots in zip(trainees, self.slots, strict=True) if slot in slots
-                ]
-                yield from self._begin(active, slot, ledger, campaign)
-                for events in self._slot([t for t, _ in active], slot, ledger, campaign):
-                    for event in events:
-                        done += 1
-                        yield replace(event, done=done)
-                yield from self._finish([t for t, _ in active])
+            for events in self._running(trainees, ledger, campaign):
+                for event in events:
+                    done += isinstance(event, Evaluated)
+                    yield replace(event, done=done) if isinstance(event, Evaluated) else event
             yield CampaignFinished(result=collect(self, ledger, campaign))
 
-    def _begin(
-        self, active: Sequence[tuple[Trainee, int]], slot: int, ledger: Ledger, campaign: str
-    ) -> Iterator[Event]:
-        for trainee, cycle in active:
-            step = trainee.begin(cycle, ledger.evaluations(campaign, trainee.name, cycle))
-            entry = {"layout": list(step.layout), "target": step.target, "esp": step.esp, "move": step.kind}
-            entry |= {"slot": slot} if slot != cycle else {}
-            ledger.record_cycle(campaign, trainee.name, cycle, entry)
-            yield CycleStarted(
-                job=trainee.name,
-                cycle=cycle,
-                cycles=trainee.settled.cycles,
-                layout=tuple(step.layout),
-                target=step.target,
-                esp=step.esp,
-                move=step.kind,
-            )
+    def _running(
+        self, trainees: Sequence[Trainee], ledger: Ledger, campaign: str
+    ) -> Iterator[list[CycleStarted] | list[Evaluated] | list[CycleFinished]]:
+        """Begin each cycle once all that were to end by its slot have ended; yield what happens, recorded."""
+        waiting = sorted((slot, j, c) for j, slots in enumerate(self.slots) for c, slot in enumerate(slots))
+        waiting.reverse()
+        running: dict[int, int] = {}
+        asks: dict[int, Ask] = {}
+        beside: dict[int, tuple[tuple[tuple[int, ...], ...], int, dict[int, Part]]] = {}
+        slot = step = 0
+        while waiting or running:
+            if waiting and all(until > waiting[-1][0] for until in running.values()):
+                slot, step, starting = waiting[-1][0], 0, []
+                while waiting and waiting[-1][0] == slot:
+                    _, j, c = waiting.pop()
+                    starting.append(self._begin(trainees[j], c, slot, ledger, campaign))
+                    running[j] = slot + self.lengths[j][c]
+                    beside[j] = (
+                        self._beside(j, c),
+                        count_bases(self.jobs[j].observable),
+                        ledger.parts(campaign, trainees[j].name, c),
+                    )
+                yield starting
+            for j in sorted(running):
+                if j not in asks and trainees[j].wants:
+                    asks[j] = Ask.of(trainees[j], *beside[j])
+            if asks:
+                pick = min if self.pace == "own" else max
+                circuits = pick(ask.left for ask in asks.values())
+                self._evaluate(list(asks.values()), circuits, f"{slot}/{step}", ledger, campaign)
+                step += 1
+                ready = [j for j, ask in asks.items() if not ask.left]
+                yield [event for j in ready for event in _taken(asks.pop(j))]
+            over = [j for j in sorted(running) if j not in asks and not trainees[j].wants]
+            for j in over:
+                del running[j]
+            yield [_finished(trainees[j]) for j in over]
 
-    def _slot(
-        self, active: Sequence[Trainee], slot: int, ledger: Ledger, campaign: str
-    ) -> Iterator[list[Evaluated]]:
-        """Yield the events of each step of the slot, all of them recorded."""
-        layouts = {t.name: tuple(t.steps[t.cycle].layout) for t in active}
-        step = 0
-        while wanting := [t for t in active if t.wants]:
-            asked: list[tuple[Trainee, list[Request], list[Reading | None]]] = []
-            for trainee in wanting:
-                others = tuple(layout for name, layout in layouts.items() if name != trainee.name)
-                requests = trainee.requests(others)
-                asked.append((trainee, requests, [trainee.remembered(q) for q in requests]))
-            missing = [
-                q for _, requests, found in asked for q, r in zip(requests, found, strict=True) if r is None
-            ]
-            fresh = self._evaluate(missing, f"{slot}/{step}", ledger, campaign)
-            yield [event for part in asked for event in self._take(*part, fresh)]
-            step += 1
-
-    def _evaluate(
-        self, missing: Sequence[Request], step: str, ledger: Ledger, campaign: str
-    ) -> dict[tuple[str | int, ...], Reading]:
-        if not missing:
-            return {}
-        readings = self.executor.evaluate(missing, seed=self.seed, step=step)
-        ledger.record(
-            campaign,
-            [
-                Evaluation(
-                    job=q.job.name,
-                    cycle=q.cycle,
-                    evaluation=q.evaluation,
-                    point=q.point,
-                    value=r.value,
-                    std=r.std,
-                    shots=r.shots,
-                    seed_key="/".join(map(str, q.key)),
-                    gradient=r.gradient,
-                )
-                for q, r in zip(missing, readings, strict=True)
-            ],
+    def _begin(self, trainee: Trainee, cycle: int, slot: int, ledger: Ledger, campaign: str) -> CycleStarted:
+        step = trainee.begin(cycle, ledger.evaluations(campaign, trainee.name, cycle))
+        entry = {"layout": list(step.layout), "target": step.target, "esp": step.esp, "move": step.kind}
+        entry |= {"slot": slot} if slot != cycle else {}
+        ledger.record_cycle(campaign, trainee.name, cycle, entry)
+        return CycleStarted(
+            job=trainee.name,
+            cycle=cycle,
+            cycles=trainee.settled.cycles,
+            layout=tuple(step.layout),
+            target=step.target,
+            esp=step.esp,
+            move=step.kind,
         )
-        return {q.key: r for q, r in zip(missing, readings, strict=True)}
 
-    def _take(
-        self,
-        trainee: Trainee,
-        requests: Sequence[Request],
-        found: Sequence[Reading | None],
-        fresh: Mapping[tuple[str | int, ...], Reading],
-    ) -> list[Evaluated]:
-        readings = [fresh[q.key] if r is None else r for q, r in zip(requests, found, strict=True)]
-        trainee.take(requests, readings)
-        return [
-            Evaluated(
-                job=trainee.name,
-                cycle=q.cycle,
-                evaluation=q.evaluation,
-                value=r.value,
-                std=r.std,
-                best=trainee.best,
-                shots=r.shots,
-                replayed=old is not None,
-                done=0,
-            )
-            for q, r, old in zip(requests, readings, found, strict=True)
-        ]
+    def _beside(self, j: int, c: int) -> tuple[tuple[int, ...], ...]:
+        """The layouts of the cycles of other jobs that share a slot with a cycle."""
+        start, end = self.slots[j][c], self.slots[j][c] + self.lengths[j][c]
+        return tuple(
+            tuple(self.steps[i][d].layout)
+            for i, slots in enumerate(self.slots)
+            for d, slot in enumerate(slots)
+            if i != j and slot < end and start < slot + self.lengths[i][d]
+        )
 
-    def _finish(self, active: Sequence[Trainee]) -> Iterator[Event]:
-        for trainee in active:
-            outcome = trainee.finish()
-            yield CycleFinished(
-                job=trainee.name,
-                cycle=trainee.cycle,
-                evaluations=len(outcome.values),
-                best_value=outcome.best_value if outcome.values else None,
-                best_point=outcome.best_point,
-                status=trainee.status,
-            )
+    def _evaluate(self, asks: Sequence[Ask], circuits: int, step: str, ledger: Ledger, campaign: str) -> None:
+        """Run the next circuits of all jobs and record what they gave."""
+        wanted = [ask.missing(circuits, partial=self.executor.partial) for ask in asks]
+        missing = [q for requests in wanted for q in requests]
+        if missing:
+            readings = iter(self.executor.evaluate(missing, seed=self.seed, step=step))
+            made = [
+                ask.take(requests, list(itertools.islice(readings, len(requests))))
+                for ask, requests in zip(asks, wanted, strict=True)
+            ]
+            ledger.record(campaign, [e for done, _ in made for e in done], [p for _, parts in made for p in parts])
+        for ask in asks:
+            ask.done += min(circuits, ask.left)
+
+
+def _taken(ask: Ask) -> list[Evaluated]:
+    """Tell the minimiser all values it asked for."""
+    readings = [r for r in ask.readings if r is not None]
+    ask.trainee.take(ask.requests, readings)
+    return [
+        Evaluated(
+            job=ask.trainee.name,
+            cycle=q.cycle,
+            evaluation=q.evaluation,
+            value=r.value,
+            std=r.std,
+            best=ask.trainee.best,
+            shots=r.shots,
+            replayed=old,
+            done=0,
+        )
+        for q, r, old in zip(ask.requests, readings, ask.replayed, strict=True)
+    ]
+
+
+def _finished(trainee: Trainee) -> CycleFinished:
+    outcome = trainee.finish()
+    return CycleFinished(
+        job=trainee.name,
+        cycle=trainee.cycle,
+        evaluations=len(outcome.values),
+        best_value=outcome.best_value if outcome.values else None,
+        best_point=outcome.best_point,
+        status=trainee.status,
+    )
 
 
 def _device(given: Any, executor: Executor | None, strategy: Strategy) -> DeviceSnapshot:

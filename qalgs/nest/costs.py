@@ -17,7 +17,7 @@ from qalgs.errors import invalid
 from .chip import Chip
 from .requests import Request
 from .translate import layout_target, to_layout
-from .usage import Load, Rates, Sharing, Usage, usage
+from .usage import Load, Pace, Rates, Sharing, Usage, usage
 
 if TYPE_CHECKING:
     from qiskit import QuantumCircuit
@@ -66,8 +66,8 @@ class CostModel:
         )
         return cls(rates=rates, shots=shots, evaluations=evaluations)
 
-    def load(self, request: Request, slot: int, duration: float) -> Load:
-        """Return what one cycle of a job asks of the machine in a slot."""
+    def load(self, request: Request, slot: int, duration: float, length: int = 1) -> Load:
+        """Return what one cycle of a job asks of the machine from a slot on, ``length`` slots long."""
         return Load(
             job=request.name,
             cycle=slot,
@@ -76,20 +76,31 @@ class CostModel:
             shots=request.shots or self.shots,
             duration=duration,
             qubits=request.catalogue.num_qubits,
+            length=length,
         )
 
-    def usage(self, loads: Sequence[Load], num_qubits: int) -> Usage:
+    def usage(self, loads: Sequence[Load], num_qubits: int, pace: Pace = "together") -> Usage:
         """Return seconds, shots and money of the loads, slots taken from their ``cycle``."""
-        return usage(loads, num_qubits, self.rates)
+        return usage(loads, num_qubits, self.rates, pace)
 
     def serial_seconds(self, requests: Iterable[Request]) -> float:
         """Return the seconds of all jobs one after another, each on its best layout."""
-        total = 0.0
-        for request in requests:
-            load = self.load(request, 0, float(request.catalogue.duration[0]))
-            one = load.bases * load.shots * (load.duration + self.rates.repetition_delay) + self.rates.overhead
-            total += request.cycles * load.evaluations * one
-        return total
+        return sum(r.cycles * self.cycle_seconds(r, float(r.catalogue.duration[0])) for r in requests)
+
+    def circuits(self, request: Request) -> int:
+        """Return the circuits of one cycle of a job: evaluations times measurement bases."""
+        return (request.evaluations or self.evaluations) * request.bases
+
+    def cycle_seconds(self, request: Request, duration: float | None = None) -> float:
+        """Return the seconds of one cycle of a job alone, by default on its quickest layout."""
+        load = self.load(request, 0, float(request.catalogue.duration.min()) if duration is None else duration)
+        one = load.bases * load.shots * (load.duration + self.rates.repetition_delay) + self.rates.overhead
+        return load.evaluations * one
+
+    def circuit_seconds(self, request: Request) -> float:
+        """Return the seconds of one circuit of a job alone on its quickest layout, without overhead."""
+        load = self.load(request, 0, float(request.catalogue.duration.min()))
+        return load.shots * (load.duration + self.rates.repetition_delay)
 
     def to_dict(self) -> dict[str, Any]:
         """Return the model as JSON values."""

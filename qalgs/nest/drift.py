@@ -111,7 +111,8 @@ def revise(made: Plan, snapshot: DeviceSnapshot, at_slot: int, *, rounds: int = 
     rest = [replace(r, targets=r.targets[done[r.name] :]) for r in requests if done[r.name] < r.cycles]
     if not rest:
         return Revision(at_slot=at_slot, changed=False, reason="nothing is left to run", changes=(), plan=made)
-    problem = build_problem(rest, chip, made.reach, made.fidelity)
+    lengths = [made.of(r.name)[0].length for r in rest]
+    problem = build_problem(rest, chip, made.reach, made.fidelity, lengths)
     floors = _floors(made, requests)
     drifted, broken = _check(made, requests, floors, at_slot)
     if not broken:
@@ -128,7 +129,10 @@ def revise(made: Plan, snapshot: DeviceSnapshot, at_slot: int, *, rounds: int = 
     tail = make_plan(
         problem,
         slots,
-        bound=Bound(slots=max(r.cycles for r in rest), reason="the job with the most cycles left"),
+        bound=Bound(
+            slots=max(r.cycles * n for r, n in zip(rest, lengths, strict=True)),
+            reason="the job with the most time left",
+        ),
         status=made.status,
         buffer=made.buffer,
         crosstalk=made.model,
@@ -137,6 +141,8 @@ def revise(made: Plan, snapshot: DeviceSnapshot, at_slot: int, *, rounds: int = 
         jumps=not made.walk_only,
         objective=made.objective,
         seed=made.seed,
+        pace=made.pace,
+        slot_circuits=made.slot_circuits,
         before=before,
     )
     revised = _joined(made, tail, requests, done, at_slot)
@@ -275,13 +281,17 @@ def _with_esp(
 
 def _joined(made: Plan, tail: Plan, requests: Sequence[Request], done: Mapping[str, int], at_slot: int) -> Plan:
     past = tuple(a for a in made.assignments if a.slot < at_slot)
-    future = tuple(replace(a, slot=a.slot + at_slot, cycle=a.cycle + done[a.job]) for a in tail.assignments)
+    # Cycles that are under way end where they are, before anyone moves to a new place.
+    start = max([at_slot, *(a.until for a in past)])
+    future = tuple(replace(a, slot=a.slot + start, cycle=a.cycle + done[a.job]) for a in tail.assignments)
     everything = past + future
-    slots = at_slot + tail.slots
+    slots = start + tail.slots
     by_name = {r.name: r for r in requests}
-    loads = [made.cost.load(by_name[a.job], a.slot, _duration(made, by_name[a.job], a)) for a in everything]
-    used = made.cost.usage(loads, made.chip.num_qubits)
-    bound = max(made.bound, at_slot + tail.bound) if made.bound <= slots else slots
+    loads = [
+        made.cost.load(by_name[a.job], a.slot, _duration(made, by_name[a.job], a), a.length) for a in everything
+    ]
+    used = made.cost.usage(loads, made.chip.num_qubits, made.pace)
+    bound = max(made.bound, start + tail.bound) if made.bound <= slots else slots
     return replace(
         made,
         assignments=everything,

@@ -47,6 +47,8 @@ class Request:
         shots: Shots per measurement basis; 0 is exact.
         neighbours: Physical qubits of all co-located jobs in this cycle.
         gradient: Whether the gradient is wanted, too.
+        bases: First and last (exclusive) of the measurement bases to run now; None is all. Only executors that are
+            ``partial`` are asked for some: their reading then is that part of the sum.
     """
 
     job: Job
@@ -57,6 +59,7 @@ class Request:
     shots: int
     neighbours: tuple[tuple[int, ...], ...] = ()
     gradient: bool = False
+    bases: tuple[int, int] | None = None
 
     @property
     def key(self) -> tuple[str | int, ...]:
@@ -82,7 +85,14 @@ class Reading:
 
 
 class Executor(Described, ABC):
-    """Makes evaluations; what it draws at random depends on the request's key alone."""
+    """Makes evaluations; what it draws at random depends on the request's key alone.
+
+    Attributes:
+        partial: Whether it runs some measurement bases of an evaluation now and others in a later step. Where it
+            does not, an evaluation is asked for as a whole in the step that completes it.
+    """
+
+    partial: bool = False
 
     @abstractmethod
     def evaluate(self, requests: Sequence[Request], *, seed: int, step: str) -> list[Reading]:

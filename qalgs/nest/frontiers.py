@@ -34,7 +34,7 @@ class FrontierPoint(Result):
         bound: No plan has fewer.
         bound_reason: Why.
         device_seconds: Machine time of the plan.
-        bound_seconds: Machine time per slot of the plan times the bound.
+        bound_seconds: No plan takes less machine time.
         worst_ratio: Smallest last-cycle ESP over the job's best, as planned; at least f.
         worst_esp: Smallest last-cycle ESP.
         message: Why there is no plan, if so.
@@ -152,7 +152,7 @@ def _point(
         bound=made.bound,
         bound_reason=made.bound_reason,
         device_seconds=made.device_seconds,
-        bound_seconds=made.device_seconds * made.bound / made.slots,
+        bound_seconds=made.bound_seconds,
         worst_ratio=min(a.esp / best[a.job] for a in last),
         worst_esp=min(a.esp for a in last),
     )

@@ -23,8 +23,22 @@ from numpy.typing import NDArray
 
 from qalgs.errors import InvalidInputError, LedgerError
 
+from .content import canonical as canonical
+from .content import content_hash as content_hash
+from .content import differences as differences
+
 SCHEMA_VERSION = 1
 """Raised with every change of the tables; a ledger of another version is refused, never guessed at."""
+
+_PARTS = """
+CREATE TABLE IF NOT EXISTS parts (
+    campaign TEXT NOT NULL REFERENCES campaigns (id), job TEXT NOT NULL, cycle INTEGER NOT NULL,
+    evaluation INTEGER NOT NULL, bases INTEGER NOT NULL, point BLOB NOT NULL, value REAL NOT NULL,
+    variance REAL NOT NULL, shots INTEGER NOT NULL,
+    PRIMARY KEY (campaign, job, cycle, evaluation)
+) STRICT, WITHOUT ROWID
+"""
+"""Evaluations under way. A row ends with its evaluation, so ledgers of finished runs are the same without it."""
 
 _TABLES = """
 CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT;
@@ -78,29 +92,29 @@ class Evaluation:
     gradient: NDArray[np.float64] | None = None
 
 
-def canonical(value: object) -> str:
-    """Return JSON with sorted keys and no spaces, the form under which content is hashed."""
-    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=True, allow_nan=False)
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Part:
+    """What is known of an evaluation some of whose measurement bases have run.
 
+    Attributes:
+        job: Name of the job.
+        cycle: Cycle, from 0.
+        evaluation: Index within the cycle, from 0.
+        bases: How many of the bases have run.
+        point: Parameters, shape (d,).
+        value: Their part of ⟨H⟩.
+        variance: Its variance.
+        shots: Shots spent.
+    """
 
-def content_hash(value: object) -> str:
-    """Return the SHA-256 of :func:`canonical` JSON."""
-    return hashlib.sha256(canonical(value).encode()).hexdigest()
-
-
-def differences(old: object, new: object, path: str = "") -> list[str]:
-    """Return the keys at which two JSON values differ, as dotted paths."""
-    if isinstance(old, Mapping) and isinstance(new, Mapping):
-        return [
-            found
-            for key in sorted({*old, *new}, key=str)
-            for found in differences(old.get(key), new.get(key), f"{path}.{key}" if path else str(key))
-        ]
-    if isinstance(old, list) and isinstance(new, list) and len(old) == len(new):
-        return [
-            d for i, (a, b) in enumerate(zip(old, new, strict=True)) for d in differences(a, b, f"{path}[{i}]")
-        ]
-    return [] if old == new else [path or "content"]
+    job: str
+    cycle: int
+    evaluation: int
+    bases: int
+    point: NDArray[np.float64]
+    value: float
+    variance: float
+    shots: int
 
 
 class Ledger:
@@ -141,6 +155,7 @@ class Ledger:
                     for statement in _TABLES.split(";"):
                         self._db.execute(statement)
                     self._db.execute("INSERT INTO meta VALUES ('schema', ?)", (str(SCHEMA_VERSION),))
+                self._db.execute(_PARTS)
         check = self._db.execute("PRAGMA quick_check(1)").fetchone()
         if check[0] != "ok":
             raise sqlite3.DatabaseError(check[0])
@@ -219,8 +234,13 @@ class Ledger:
             rows = self._db.execute("SELECT id, spec FROM campaigns ORDER BY created, id").fetchall()
         return {identity: json.loads(spec) for identity, spec in rows}
 
-    def record(self, campaign: str, evaluations: Iterable[Evaluation]) -> None:
-        """Write evaluations in one transaction.
+    def record(self, campaign: str, evaluations: Iterable[Evaluation], parts: Iterable[Part] = ()) -> None:
+        """Write evaluations in one transaction; what was known of their parts goes.
+
+        Args:
+            campaign: Its id.
+            evaluations: Complete evaluations.
+            parts: Evaluations under way, replacing what was known of them.
 
         Raises:
             LedgerError: If one of them is already there (nothing is written then), or the disk is full.
@@ -241,8 +261,42 @@ class Ledger:
             )
             for e in evaluations
         ]
+        under_way = [
+            (
+                *(campaign, p.job, p.cycle, p.evaluation, p.bases, np.asarray(p.point, dtype="<f8").tobytes()),
+                *(float(p.value), float(p.variance), int(p.shots)),
+            )
+            for p in parts
+        ]
+        ended = [row[:4] for row in rows]
         with self._errors(), self.transaction():
             self._db.executemany("INSERT INTO evaluations VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", rows)
+            self._db.executemany(
+                "DELETE FROM parts WHERE campaign = ? AND job = ? AND cycle = ? AND evaluation = ?", ended
+            )
+            self._db.executemany("INSERT OR REPLACE INTO parts VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", under_way)
+
+    def parts(self, campaign: str, job: str, cycle: int) -> dict[int, Part]:
+        """Return the evaluations of a job's cycle that are under way, by index."""
+        text = (
+            "SELECT evaluation, bases, point, value, variance, shots FROM parts "
+            "WHERE campaign = ? AND job = ? AND cycle = ?"
+        )
+        with self._errors():
+            rows = self._db.execute(text, (campaign, job, cycle)).fetchall()
+        return {
+            r[0]: Part(
+                job=job,
+                cycle=cycle,
+                evaluation=r[0],
+                bases=r[1],
+                point=np.frombuffer(r[2], dtype="<f8").astype(np.float64),
+                value=r[3],
+                variance=r[4],
+                shots=r[5],
+            )
+            for r in rows
+        }
 
     def evaluations(self, campaign: str, job: str | None = None, cycle: int | None = None) -> list[Evaluation]:
         """Return the recorded evaluations in order of (job, cycle, evaluation), optionally of one job or cycle."""

@@ -33,6 +33,8 @@ if TYPE_CHECKING:
 class MergedExecutor(Executor):
     """Sends each step as one merged submission and splits the counts.
 
+    A step may hold some measurement bases of an evaluation and leave the others to later steps.
+
     Args:
         backend: A name for :func:`qalgs.backends.load_backend`, or a ``BackendV2``.
         mode: On IBM's machines: single jobs, a session or a batch. Elsewhere it changes nothing.
@@ -50,6 +52,8 @@ class MergedExecutor(Executor):
         >>> MergedExecutor("fake_manila").describe()["name"]
         'merged'
     """
+
+    partial = True
 
     def __init__(
         self,
@@ -120,7 +124,8 @@ class MergedExecutor(Executor):
         groups = _by_job(requests)
         placed = [self._place(requests[rows[0]]) for rows in groups]
         points = [np.array([requests[r].point for r in rows], dtype=np.float64) for rows in groups]
-        step_circuits = merge(placed, points, self.chip, buffer=self.buffer, cache=self._circuits)
+        spans = [_span(job, [requests[r] for r in rows]) for job, rows in zip(placed, groups, strict=True)]
+        step_circuits = merge(placed, points, self.chip, buffer=self.buffer, cache=self._circuits, spans=spans)
         shots = [requests[rows[0]].shots for rows in groups]
         if not any(shots):
             values = self._exact(step_circuits)
@@ -133,7 +138,8 @@ class MergedExecutor(Executor):
         for rows, job, asked in zip(groups, placed, shots, strict=True):
             values_of, stds_of = found[job.name]
             for k, r in enumerate(rows):
-                spent = asked * len(job.bases)
+                first, last = requests[r].bases or (0, len(job.bases))
+                spent = asked * (last - first)
                 readings[r] = Reading(value=float(values_of[k]), std=float(stds_of[k]), shots=spent)
         return [reading for reading in readings if reading is not None]
 
@@ -184,6 +190,14 @@ class MergedExecutor(Executor):
         return merged.combine(self._device.probabilities(merged))
 
 
+def _span(job: Placed, requests: Sequence[Request]) -> tuple[int, int]:
+    """First and last circuit of a job's consecutive points."""
+    count = len(job.bases)
+    first = 0 if requests[0].bases is None else requests[0].bases[0]
+    last = count if requests[-1].bases is None else requests[-1].bases[1]
+    return first, (len(requests) - 1) * count + last
+
+
 def _by_job(requests: Sequence[Request]) -> list[list[int]]:
     """Return the rows of each job; all requests of a job must agree on everything but the point."""
     groups: dict[str, list[int]] = {}
@@ -203,7 +217,11 @@ def _by_job(requests: Sequence[Request]) -> list[list[int]]:
 def _content(requests: Sequence[Request]) -> str:
     """Return a hash of what is asked, whatever the order of the jobs."""
     rows = [
-        [r.job.name, r.cycle, r.evaluation, list(r.layout), r.shots, hashlib.sha256(_bytes(r.point)).hexdigest()]
+        [
+            *(r.job.name, r.cycle, r.evaluation, list(r.layout), r.shots),
+            hashlib.sha256(_bytes(r.point)).hexdigest(),
+            *([] if r.bases is None else r.bases),
+        ]
         for r in requests
     ]
     return content_hash(sorted(rows, key=str))[:32]

@@ -54,7 +54,8 @@ class MergedStep:
         jobs: The placed jobs.
         points: Parameters of each job, shapes (m_j, d_j).
         pubs: The merged circuits.
-        num_rounds: Executions of ``shots`` each: the largest ``m_j · bases_j``.
+        num_rounds: Executions of ``shots`` each: the largest number of circuits of a job.
+        spans: First and last (exclusive) circuit of each job, of its ``m_j · bases_j``, points one after another.
         cache: Circuits that were built before for the same placed jobs.
     """
 
@@ -62,6 +63,7 @@ class MergedStep:
     points: tuple[Floats, ...] = field(repr=False)
     pubs: tuple[MergedPub, ...] = field(repr=False)
     num_rounds: int
+    spans: tuple[tuple[int, int], ...]
     cache: dict[Any, Any] = field(repr=False)
 
     @property
@@ -114,12 +116,13 @@ class MergedStep:
                 neighbours thus gets the statistics it asked for.
 
         Returns:
-            By job: ⟨H⟩ and its standard error, shapes (m_j,).
+            By job: ⟨H⟩ and its standard error, shapes (m_j,). Of a point whose bases are not all here, the part
+            that they contribute; the identity belongs to the first basis.
 
         Raises:
             InvalidInputError: If a register or a shot is missing.
         """
-        sums = [np.full(len(p), job.constant) for job, p in zip(self.jobs, self.points, strict=True)]
+        sums = self._constants()
         variances = [np.zeros(len(p)) for p in self.points]
         for pub, found in zip(self.pubs, data, strict=True):
             for j, b in pub.parts:
@@ -131,17 +134,28 @@ class MergedStep:
                 array = array.reshape(len(pub.rounds), *array.shape[-2:])
                 for row, r in enumerate(pub.rounds):
                     mean, variance = job.bases[b].estimate(array[row, :wanted])
-                    sums[j][r // len(job.bases)] += mean
-                    variances[j][r // len(job.bases)] += variance
+                    point = (self.spans[j][0] + r) // len(job.bases)
+                    sums[j][point] += mean
+                    variances[j][point] += variance
         return {job.name: (total, np.sqrt(v)) for job, total, v in zip(self.jobs, sums, variances, strict=True)}
 
     def combine(self, probabilities: Mapping[tuple[int, int], Floats]) -> dict[str, Floats]:
         """Return ⟨H⟩ by job, shapes (m_j,), from exact outcome probabilities by ``(round, job index)``."""
-        sums = [np.full(len(p), job.constant) for job, p in zip(self.jobs, self.points, strict=True)]
+        sums = self._constants()
         for (r, j), found in probabilities.items():
             bases = self.jobs[j].bases
-            sums[j][r // len(bases)] += bases[r % len(bases)].exact(found)
+            point, basis = divmod(self.spans[j][0] + r, len(bases))
+            sums[j][point] += bases[basis].exact(found)
         return {job.name: total for job, total in zip(self.jobs, sums, strict=True)}
+
+    def _constants(self) -> list[Floats]:
+        """The identity's part of every point whose first basis is here."""
+        sums = []
+        for job, points, (first, last) in zip(self.jobs, self.points, self.spans, strict=True):
+            count = len(job.bases)
+            here = [not count or first <= k * count < last for k in range(len(points))]
+            sums.append(np.where(here, job.constant, 0.0))
+        return sums
 
 
 def _register(data: Any, name: str, job: str) -> NDArray[np.uint8]:
@@ -161,6 +175,7 @@ def merge(
     buffer: int = 0,
     barrier: bool = True,
     cache: dict[Any, Any] | None = None,
+    spans: Sequence[tuple[int, int]] | None = None,
 ) -> MergedStep:
     """Merge jobs on disjoint regions into one circuit per round.
 
@@ -172,6 +187,7 @@ def merge(
         barrier: Read all qubits out at the same moment. A backend that schedules as late as possible then starts
             short jobs late instead of letting them wait, and nobody's readout disturbs a neighbour's gates.
         cache: Keeps checks and circuits from call to call; pass the same dictionary for the same device.
+        spans: First and last (exclusive) circuit of each job to run, of its ``m_j · bases_j``; all by default.
 
     Returns:
         The circuits of one submission, and how to read their counts.
@@ -206,23 +222,36 @@ def merge(
         _check_gates(jobs, chip)
         # The jobs are kept with their entry: an id is only unique among the living.
         kept[together] = tuple(jobs)
-    rounds = max((len(p) * len(j.bases) for j, p in zip(jobs, given, strict=True)), default=0)
+    held_by = [(0, len(p) * len(job.bases)) for job, p in zip(jobs, given, strict=True)]
+    if spans is not None:
+        held_by = [(lo, min(hi, most)) for (lo, hi), (_, most) in zip(spans, held_by, strict=True)]
+    rounds = max((hi - lo for lo, hi in held_by), default=0)
     by_parts: dict[tuple[tuple[int, int], ...], list[int]] = {}
     for r in range(rounds):
         parts = tuple(
-            (j, r % len(job.bases))
-            for j, (job, p) in enumerate(zip(jobs, given, strict=True))
-            if r < len(p) * len(job.bases)
+            (j, (lo + r) % len(job.bases))
+            for j, (job, (lo, hi)) in enumerate(zip(jobs, held_by, strict=True))
+            if lo + r < hi
         )
         by_parts.setdefault(parts, []).append(r)
     pubs = []
     for parts, held in by_parts.items():
         circuit, order = _circuit(jobs, parts, chip.num_qubits, barrier, kept)
         flat = np.array(
-            [np.concatenate([given[j][r // len(jobs[j].bases)] for j, _ in parts])[order] for r in held]
+            [
+                np.concatenate([given[j][(held_by[j][0] + r) // len(jobs[j].bases)] for j, _ in parts])[order]
+                for r in held
+            ]
         ).reshape(len(held), len(order))
         pubs.append(MergedPub(circuit=circuit, values=flat, rounds=tuple(held), parts=parts))
-    return MergedStep(jobs=tuple(jobs), points=given, pubs=tuple(pubs), num_rounds=rounds, cache=kept)
+    return MergedStep(
+        jobs=tuple(jobs),
+        points=given,
+        pubs=tuple(pubs),
+        num_rounds=rounds,
+        spans=tuple(held_by),
+        cache=kept,
+    )
 
 
 def _circuit(

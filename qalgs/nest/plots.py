@@ -91,10 +91,12 @@ def plot_chip(result: CampaignResult, slot: int = 0, ax: Axes | None = None) -> 
 def plot_usage(result: CampaignResult, ax: Axes | None = None) -> Axes:
     """Draw the machine's time as a Gantt chart: one bar per job and cycle, shaded by ESP."""
     axes = _axes(ax)
-    spans = {cycle: (start, end) for cycle, start, end in result.usage.spans}
+    begins = {slot: start for slot, start, _ in result.usage.spans}
+    total = result.usage.device_seconds
     for row, job in enumerate(result.jobs):
         for c in job.cycles:
-            start, end = spans[c.slot]
+            start = begins[c.slot]
+            end = min((at for slot, at in begins.items() if slot >= c.slot + c.length), default=total)
             axes.barh(
                 row, end - start, left=start, color=f"C{row % 10}", alpha=0.25 + 0.75 * c.esp, edgecolor="white"
             )
@@ -123,6 +125,6 @@ def figures(result: CampaignResult) -> dict[str, Callable[[], Figure]]:
     }
     for i, job in enumerate(result.jobs):
         found[f"energy-{i + 1}"] = figure(lambda name=job.name: plot_energy(result, name))  # type: ignore[misc]
-    for slot in range(result.slots):
+    for slot in sorted({c.slot for job in result.jobs for c in job.cycles}):
         found[f"chip-{slot + 1}"] = figure(lambda s=slot: plot_chip(result, s))  # type: ignore[misc]
     return found

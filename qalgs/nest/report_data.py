@@ -39,7 +39,7 @@ _JOB = (
     "converged_after",
 )
 _QUALITY = ("reference", "noiseless", "exact", "baseline", "baseline_name")
-_CYCLE = ("slot", "layout", "target", "esp", "move", "evaluations")
+_CYCLE = ("slot", "length", "layout", "target", "esp", "move", "evaluations")
 
 
 def report_data(results: Sequence[CampaignResult], *, level: float = 0.95) -> dict[str, Any]:
@@ -68,7 +68,7 @@ def run_data(
         **{key: summary[key] for key in ("campaign", "device", "seed", "buffer", "digest", "versions", "usage")},
         "label": f"{strategies}, seed {summary['seed']}",
         "cycles": max(len(job["cycles"]) for job in summary["jobs"]),
-        "slots": max(c["slot"] for job in summary["jobs"] for c in job["cycles"]) + 1,
+        "slots": max(c["slot"] + c.get("length", 1) for job in summary["jobs"] for c in job["cycles"]),
         "chip": dict(chip),
         "jobs": [_job(job, traces[job["name"]]) for job in summary["jobs"]],
     }
@@ -115,7 +115,10 @@ def _job(job: Mapping[str, Any], trace: Iterable[float]) -> dict[str, Any]:
         **{key: job[key] for key in _JOB},
         **{key: quality[key] for key in _QUALITY},
         "best_esp": quality["reference_esp"],
-        "cycles": [{key: cycle[key] for key in _CYCLE} for cycle in job["cycles"]],
+        "cycles": [
+            {key: cycle.get(key, 1) if key == "length" else cycle[key] for key in _CYCLE}
+            for cycle in job["cycles"]
+        ],
         "counts": counts,
         "values": values,
     }

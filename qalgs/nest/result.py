@@ -29,7 +29,8 @@ class CycleResult(Result):
 
     Attributes:
         cycle: From 0.
-        slot: When it ran, from 0; the cycle itself unless a joint plan staggered the jobs.
+        slot: When it began, from 0; the cycle itself unless a joint plan staggered the jobs.
+        length: Slots that it was planned to last.
         layout: Physical qubit by logical qubit.
         target: ESP asked for.
         esp: ESP achieved.
@@ -52,6 +53,7 @@ class CycleResult(Result):
     evaluations: int
     shots: int
     best_value: float | None
+    length: int = 1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -173,7 +175,7 @@ class CampaignResult(Result):
     @property
     def slots(self) -> int:
         """Slots of the campaign."""
-        return max(c.slot for job in self.jobs for c in job.cycles) + 1
+        return max(c.slot + c.length for job in self.jobs for c in job.cycles)
 
     def __getitem__(self, name: str) -> JobResult:
         """Return a job by name."""
@@ -184,7 +186,7 @@ class CampaignResult(Result):
 
     def layouts(self, slot: int) -> dict[str, tuple[int, ...]]:
         """Return the layouts of one slot by job."""
-        return {j.name: c.layout for j in self.jobs for c in j.cycles if c.slot == slot}
+        return {j.name: c.layout for j in self.jobs for c in j.cycles if c.slot <= slot < c.slot + c.length}
 
     def table(self) -> list[dict[str, Any]]:
         """Return one flat line per job."""
@@ -236,8 +238,8 @@ def collect(campaign: Campaign, ledger: Ledger, identity: str) -> CampaignResult
     per_job: dict[str, list[Evaluation]] = {job.name: [] for job in campaign.jobs}
     for evaluation in ledger.evaluations(identity):
         per_job[evaluation.job].append(evaluation)
-    for settled, steps, slots, request in zip(
-        campaign.settled, campaign.steps, campaign.slots, campaign.tenancies, strict=True
+    for settled, steps, slots, lengths, request in zip(
+        campaign.settled, campaign.steps, campaign.slots, campaign.lengths, campaign.tenancies, strict=True
     ):
         made = per_job[settled.job.name]
         values, stds = np.array([e.value for e in made]), np.array([e.std for e in made])
@@ -249,6 +251,7 @@ def collect(campaign: Campaign, ledger: Ledger, identity: str) -> CampaignResult
                 CycleResult(
                     cycle=step.cycle,
                     slot=slots[step.cycle],
+                    length=lengths[step.cycle],
                     layout=tuple(step.layout),
                     target=step.target,
                     esp=step.esp,

@@ -78,6 +78,7 @@ def salvage(path: str | os.PathLike[str]) -> Salvaged:
 _KEYS = {
     "campaigns": ("id",),
     "evaluations": ("campaign", "job", "cycle", "evaluation"),
+    "parts": ("campaign", "job", "cycle", "evaluation"),
     "submissions": ("campaign", "step", "attempt"),
     "cells": ("key",),
 }
@@ -135,7 +136,7 @@ def _write(path: Path, tables: dict[str, list[Row]]) -> None:
     database = sqlite3.connect(path)
     try:
         with database:
-            for table in ("campaigns", "evaluations", "submissions", "cells"):
+            for table in _KEYS:
                 rows = tables[table]
                 if rows:
                     marks = ", ".join("?" * len(rows[0]))

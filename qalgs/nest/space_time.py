@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
 import numpy as np
@@ -20,15 +20,17 @@ from qalgs.seeds import Seed, root_seed
 
 from .chip import Chip
 from .costs import CostModel
-from .crosstalk import Crosstalk, make_crosstalk
+from .crosstalk import CoherentZZ, Crosstalk, make_crosstalk
 from .layouts import LayoutCatalogue
 from .regions import check_buffer
 from .requests import Request, as_requests
 from .schedules import Linear, Schedule
 from .space_time_exact import exact_slots
-from .space_time_greedy import Slots, greedy_slots, stagger
+from .space_time_greedy import Slots, greedy_slots, require_floors, stagger
 from .space_time_model import Bound, Problem, build_problem, capacity_bound
 from .space_time_plan import Plan, make_plan
+from .space_time_raise import raise_floors
+from .usage import Pace
 
 if TYPE_CHECKING:
     from qalgs.backends import DeviceSnapshot
@@ -36,6 +38,8 @@ if TYPE_CHECKING:
 Planner = Literal["greedy", "cpsat", "stagger"]
 POLISH_SIZE = 20_000
 """Regions times slots up to which a greedy plan is polished."""
+LARGE = 200
+"""Cycles of all jobs together above which a batch is large."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -117,6 +121,11 @@ def plan(
     jobs that do not fit wait in the queue. Where crosstalk reaches further than the buffer, jobs keep its reach
     instead, so that the ESPs of the plan are true under the model.
 
+    A cycle lasts as many slots as its circuits (evaluations times measurement bases) need, so a job with one basis
+    may run several cycles beside one cycle of a job with five. Where every submission costs an overhead and jobs
+    differ in bases, the plan in which all jobs wait for each other after every evaluation is made, too, and the
+    quicker one is returned; under a coherent coupling of touching jobs it is the only one.
+
     Args:
         jobs: The jobs; see :func:`qalgs.nest.requests.as_requests`.
         snapshot: The device.
@@ -136,8 +145,8 @@ def plan(
             for the greedy one 4 for large batches and 60 for small ones, whose rounds end long before. Where the
             rounds end the search, the plan depends on the seed alone.
         polish: Effort (CP-SAT's deterministic time, about seconds) that the greedy planner may spend on each of at
-            most four questions for fewer slots or a better bound, on small batches whose gap is open; 0 leaves the
-            greedy plan as it is.
+            most four questions for fewer slots or a better bound, on small batches whose gap is open. Small
+            batches are also planned again on better qubits in as many slots. 0 leaves the greedy plan as it is.
         seed: Seed of the search.
         options: Passed to :meth:`LayoutCatalogue.for_circuit`.
 
@@ -174,90 +183,158 @@ def plan(
         catalogues=catalogues,
         **options,
     )
-    spending = cost or CostModel()
     search = _Search(
         requests=tuple(requests),
         chip=chip,
-        reach=max(gap, model.reach),
+        buffer=gap,
+        crosstalk=model,
         planner=planner,
         jumps=jumps,
         rounds=_rounds(requests) if rounds is None else rounds,
         time_limit=time_limit if time_limit is not None else _seconds(requests, planner),
         polish=polish,
-        seconds=tuple(spending.serial_seconds([r]) / r.cycles for r in requests),
+        cost=cost or CostModel(),
         seed=root_seed(seed),
     )
-    if isinstance(goal, FewestSeconds):
-        problem, slots, bound, status = search.solve(goal.fidelity)
-    else:
-        problem, slots, bound, status = _max_min(search, goal, spending)
-    return make_plan(
-        problem,
-        slots,
-        bound=bound,
-        status=status,
-        buffer=gap,
-        crosstalk=model,
-        cost=spending,
-        planner=planner,
-        jumps=jumps,
-        objective="device_seconds" if isinstance(goal, FewestSeconds) else "max_min_esp",
-        seed=search.seed,
-    )
+    made = [search.at_pace(pace).plan(goal) for pace in _paces(search)]
+    return min(made, key=lambda p: (-p.fidelity if isinstance(goal, MaxMinEsp) else 0.0, p.device_seconds))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Search:
     requests: tuple[Request, ...]
     chip: Chip
-    reach: int
+    buffer: int
+    crosstalk: Crosstalk
     planner: Planner
     jumps: bool
     rounds: int
     time_limit: float
     polish: float
-    seconds: tuple[float, ...]
+    cost: CostModel
     seed: int
+    pace: Pace = "own"
+    slot_circuits: int = 0
+
+    @property
+    def reach(self) -> int:
+        """Hops that must be exceeded between two jobs."""
+        return max(self.buffer, self.crosstalk.reach)
+
+    def at_pace(self, pace: Pace) -> _Search:
+        """Return the search with slots of the pace: the common divisor of all cycles, or whole cycles."""
+        circuits = math.gcd(*(self.cost.circuits(r) for r in self.requests)) if pace == "own" else 0
+        return replace(self, pace=pace, slot_circuits=circuits)
+
+    @property
+    def lengths(self) -> list[int]:
+        """Slots that one cycle lasts, by job."""
+        if self.pace == "together":
+            return [1] * len(self.requests)
+        return [self.cost.circuits(r) // self.slot_circuits for r in self.requests]
+
+    @property
+    def slot_seconds(self) -> list[float]:
+        """Seconds of one slot, by job alone."""
+        return [self.cost.cycle_seconds(r) / n for r, n in zip(self.requests, self.lengths, strict=True)]
+
+    def plan(self, goal: Objective) -> Plan:
+        """Return the best plan for the objective."""
+        if isinstance(goal, FewestSeconds):
+            problem, slots, bound, status = self.solve(goal.fidelity)
+        else:
+            problem, slots, bound, status = _max_min(self, goal)
+        raised, slots = self._raised(problem, slots)
+        return make_plan(
+            problem,
+            slots,
+            raised=raised,
+            bound=bound,
+            status=status,
+            buffer=self.buffer,
+            crosstalk=self.crosstalk,
+            cost=self.cost,
+            planner=self.planner,
+            jumps=self.jumps,
+            objective="device_seconds" if isinstance(goal, FewestSeconds) else "max_min_esp",
+            seed=self.seed,
+            pace=self.pace,
+            slot_circuits=self.slot_circuits,
+        )
 
     def solve(self, fidelity: float, *, at_most: int | None = None) -> tuple[Problem, Slots, Bound, Status]:
         """Return the shortest plan for a fraction f that the chosen planner finds."""
-        problem = build_problem(self.requests, self.chip, self.reach, fidelity)
-        _require_floors(problem)
+        problem = build_problem(self.requests, self.chip, self.reach, fidelity, self.lengths)
+        require_floors(problem)
         bound = capacity_bound(problem, seed=self.seed)
         if self.planner == "stagger":
             return problem, stagger(problem), bound, Status.BUDGET
-        enough = max(bound.slots, at_most or 0)
         found = greedy_slots(
             problem,
-            at_least=enough,
+            at_least=max(bound.slots, at_most or 0),
             rounds=self.rounds,
             time_limit=self.time_limit,
             walk_only=not self.jumps,
-            seconds=self.seconds,
+            seconds=self.slot_seconds,
             seed=self.seed,
         )
-        small = sum(len(k.rows) for k in problem.kinds) * len(found) <= POLISH_SIZE and self.jumps
-        exact = self.planner == "cpsat"
-        if len(found) > bound.slots and (exact or (small and self.polish > 0)):
-            outcome = exact_slots(
-                problem,
-                at_least=bound.slots,
-                known=found,
-                cuts=bound.cuts,
-                time_limit=self.time_limit,
-                effort=None if exact else self.polish,
-                seed=self.seed,
-            )
-            if outcome.bound > bound.slots:
-                bound = Bound(slots=outcome.bound, reason=f"CP-SAT: no plan has {outcome.bound - 1} slots")
-            if self.jumps and outcome.slots is not None:
-                found = outcome.slots
+        found, bound = self._polished(problem, found, bound)
         status = Status.CONVERGED if len(found) <= bound.slots else Status.BUDGET
         return problem, found, bound, status
 
+    def _raised(self, problem: Problem, slots: Slots) -> tuple[Problem, Slots]:
+        """Look for a plan of as many slots on better qubits, on small batches."""
+        small = sum(r.cycles for r in self.requests) <= LARGE
+        if self.planner == "stagger" or self.polish <= 0 or not small:
+            return problem, slots
+
+        def find(raised: Problem) -> Slots | None:
+            try:
+                found = greedy_slots(
+                    raised,
+                    at_least=len(slots),
+                    rounds=24,
+                    time_limit=self.time_limit,
+                    walk_only=not self.jumps,
+                    seconds=self.slot_seconds,
+                    seed=self.seed,
+                )
+            except InfeasibleError:
+                return None
+            return found if len(found) <= len(slots) else None
+
+        return raise_floors(problem, slots, find)
+
+    def _polished(self, problem: Problem, found: Slots, bound: Bound) -> tuple[Slots, Bound]:
+        """Ask the exact planner for a shorter plan or a better bound, if it is wanted or cheap."""
+        exact = self.planner == "cpsat"
+        small = sum(len(k.rows) for k in problem.kinds) * len(found) <= POLISH_SIZE and self.jumps
+        if len(found) <= bound.slots or not (exact or (small and self.polish > 0)):
+            return found, bound
+        outcome = exact_slots(
+            problem,
+            at_least=bound.slots,
+            known=found,
+            cuts=bound.cuts,
+            time_limit=self.time_limit,
+            effort=None if exact else self.polish,
+            seed=self.seed,
+        )
+        if outcome.bound > bound.slots:
+            bound = Bound(slots=outcome.bound, reason=f"CP-SAT: no plan has {outcome.bound - 1} slots")
+        return (outcome.slots if self.jumps and outcome.slots is not None else found), bound
+
+
+def _paces(search: _Search) -> list[Pace]:
+    """The paces worth planning for."""
+    if isinstance(search.crosstalk, CoherentZZ) and search.buffer < 1:
+        return ["together"]
+    mixed = len({r.bases for r in search.requests}) > 1
+    return ["own", "together"] if mixed and search.cost.rates.overhead > 0 else ["own"]
+
 
 def _seconds(requests: Sequence[Request], planner: Planner) -> float:
-    large = sum(r.cycles for r in requests) > 200
+    large = sum(r.cycles for r in requests) > LARGE
     return 4.0 if large and planner != "cpsat" else 60.0
 
 
@@ -277,24 +354,14 @@ def _objective(objective: Objective | str | None, fidelity: float | None) -> Obj
     raise invalid("objective", objective, "must be 'device_seconds', FewestSeconds(...) or MaxMinEsp(...)")
 
 
-def _require_floors(problem: Problem) -> None:
-    for kind in problem.kinds:
-        if not kind.need.min():
-            request = problem.requests[kind.jobs[0]]
-            raise InfeasibleError(
-                f"job {request.name!r} must reach ESP {max(kind.floors):.4f} on {problem.chip.name}, got at most "
-                f"{request.best:.4f}; lower the fidelity"
-            )
-
-
-def _max_min(search: _Search, goal: MaxMinEsp, cost: CostModel) -> tuple[Problem, Slots, Bound, Status]:
+def _max_min(search: _Search, goal: MaxMinEsp) -> tuple[Problem, Slots, Bound, Status]:
     """Bisect over f for the largest one whose plan fits in the time."""
-    limit = goal.slots if goal.slots is not None else _slots_in(search.requests, cost, goal.seconds or 0.0)
-    longest = max(r.cycles for r in search.requests)
-    if limit < longest:
-        name = max(search.requests, key=lambda r: r.cycles).name
+    limit = goal.slots if goal.slots is not None else int((goal.seconds or 0.0) / max(search.slot_seconds) + 1e-9)
+    needed = {r.name: r.cycles * n for r, n in zip(search.requests, search.lengths, strict=True)}
+    name = max(needed, key=lambda n: needed[n])
+    if limit < needed[name]:
         raise InfeasibleError(
-            f"job {name!r} must have at least {longest} slots for its cycles, got {limit}; allow more time"
+            f"job {name!r} must have at least {needed[name]} slots for its cycles, got {limit}; allow more time"
         )
     fractions = np.unique(np.round(np.concatenate([r.catalogue.esp / r.best for r in search.requests]), 4))
     best: tuple[Problem, Slots, Bound, Status] | None = None
@@ -316,9 +383,3 @@ def _max_min(search: _Search, goal: MaxMinEsp, cost: CostModel) -> tuple[Problem
             f"jobs {names} must fit into {limit} slots, got no plan at any fidelity; allow more time"
         )
     return best
-
-
-def _slots_in(requests: Sequence[Request], cost: CostModel, seconds: float) -> int:
-    """Return how many slots fit into a time if every slot lasts as long as the slowest job's cycle."""
-    slowest = max(cost.serial_seconds([r]) / r.cycles for r in requests)
-    return int(seconds / slowest + 1e-9)

@@ -26,9 +26,9 @@ def gantt(plan: Plan, ax: Axes | None = None) -> Axes:
     colours = plt.get_cmap("viridis")
     for a, ratio in zip(plan.assignments, ratios, strict=True):
         y = names.index(a.job)
-        axes.barh(y, 1, left=a.slot, color=colours((ratio - lowest) / (1 - lowest)), edgecolor="white")
+        axes.barh(y, a.length, left=a.slot, color=colours((ratio - lowest) / (1 - lowest)), edgecolor="white")
         text = f"({a.cycle + 1})" if a.jump else str(a.cycle + 1)
-        axes.text(a.slot + 0.5, y, text, ha="center", va="center", fontsize=7, color="white")
+        axes.text(a.slot + a.length / 2, y, text, ha="center", va="center", fontsize=7, color="white")
     axes.set_yticks(range(len(names)), names, fontsize="small")
     axes.invert_yaxis()
     axes.set(xlim=(0, plan.slots), xlabel="slot", title=f"{plan.device}: {plan.slots} slots, bound {plan.bound}")

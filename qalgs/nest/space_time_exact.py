@@ -1,10 +1,10 @@
 """The exact planner: is there a plan of T slots, asked of CP-SAT for rising T.
 
-Interchangeable jobs are counted, not named: ``n[k, c, t]`` jobs of kind k run cycle c in slot t, ``x[k, r, t]``
-says that one of them sits on region r. Floors are thresholds on one ranking of the regions, so by Hall's
+Interchangeable jobs are counted, not named: ``n[k, c, t]`` jobs of kind k begin cycle c in slot t, ``x[k, r, t]``
+says that one of them does so on region r. Floors are thresholds on one ranking of the regions, so by Hall's
 theorem the regions of a slot serve its cycles iff for every floor at least as many chosen regions meet it as
-cycles demand it. A job's cycles are in order iff in every slot no more jobs have finished cycle c than had
-finished c-1 before.
+cycles demand it. A job's cycles are in order iff in every slot no more jobs have begun cycle c than had finished
+c-1 before. ``n`` and ``x`` count beginnings; a cycle of length L holds its region for L slots.
 """
 
 from __future__ import annotations
@@ -62,7 +62,8 @@ def exact_slots(
     """
     asked = 0
     started = time.monotonic()
-    ceiling = len(known) if known is not None else sum(problem.kinds[k].cycles for k in problem.kind_of)
+    most = sum(problem.kinds[k].cycles * problem.kinds[k].length for k in problem.kind_of)
+    ceiling = len(known) if known is not None else most
     bound, best = at_least, known
 
     def left() -> float:
@@ -132,18 +133,26 @@ def _ask(
 
 
 def _load(kind: Kind, n: Any, k: int, t: int, cut: Cut) -> Any:
-    """The weighted cycles of a kind in a slot that count for a cut."""
-    return cut.weights[k] * sum(n[c][t] for c in range(kind.cycles) if kind.floors[c] >= cut.floors[k] - SLACK)
+    """The weighted cycles of a kind that run in a slot and count for a cut."""
+    counted = [c for c in range(kind.cycles) if kind.floors[c] >= cut.floors[k] - SLACK]
+    return cut.weights[k] * sum(n[c][s] for c in counted for s in range(max(0, t - kind.length + 1), t + 1))
 
 
 def _add_kind(model: Any, kind: Kind, horizon: int, hits: list[list[list[Any]]]) -> tuple[Any, Any]:
-    jobs, cycles = len(kind.jobs), kind.cycles
-    n = [[model.new_int_var(0, jobs, "") for _ in range(horizon)] for _ in range(cycles)]
+    jobs, cycles, length = len(kind.jobs), kind.cycles, kind.length
+    n = [
+        [
+            model.new_int_var(0, jobs if c * length <= t <= horizon - (cycles - c) * length else 0, "")
+            for t in range(horizon)
+        ]
+        for c in range(cycles)
+    ]
     x = [[model.new_bool_var("") for _ in kind.rows] for _ in range(horizon)]
     pairs = list(zip(*np.nonzero(kind.touch), strict=True))
     for t in range(horizon):
         for row, group in pairs:
-            hits[t][group].append(x[t][row])
+            for s in range(t, min(horizon, t + length)):
+                hits[s][group].append(x[t][row])
         for floor in sorted(set(kind.floors)):
             meets = int((kind.esp >= floor - SLACK).sum())
             model.add(sum(x[t][:meets]) >= sum(n[c][t] for c in range(cycles) if kind.floors[c] >= floor - SLACK))
@@ -151,10 +160,10 @@ def _add_kind(model: Any, kind: Kind, horizon: int, hits: list[list[list[Any]]])
     for c in range(cycles):
         model.add(sum(n[c]) == jobs)
         for t in range(horizon):
-            if c < t + cycles - horizon:
+            if t > horizon - (cycles - c) * length:
                 continue
             if c:
-                model.add(sum(n[c][: t + 1]) <= sum(n[c - 1][:t]))
+                model.add(sum(n[c][: t + 1]) <= sum(n[c - 1][: max(0, t - length + 1)]))
     return n, x
 
 
@@ -173,4 +182,9 @@ def _read(problem: Problem, run: Any, counts: list[Any], places: list[Any], hori
             running.sort(key=lambda item: -item[0])
             for (_, job, c), region in zip(running, regions, strict=True):
                 slots[t].append((job, c, region))
-    return [slot for slot in slots if slot]
+    end = 0
+    for t, slot in enumerate(slots):
+        end = max([end, *(t + int(problem.lengths[job]) for job, _, _ in slot)])
+    if max(problem.lengths) == 1:
+        return [slot for slot in slots if slot]
+    return slots[:end]

@@ -21,7 +21,10 @@ from .chip import Bools, Floats, Ints
 from .space_time_model import Kind, Problem
 
 Slots = list[list[tuple[int, int, int]]]
-"""Per slot, the (job, cycle, region) that run; the region indexes the kind's list."""
+"""Per slot, the (job, cycle, region) that start there; the region indexes the kind's list.
+
+A cycle holds its region for as many slots as its kind's ``length`` says; slots in which nobody starts are empty.
+"""
 
 
 LOOK_ON = 15
@@ -30,7 +33,7 @@ LOOK_ON = 15
 
 @dataclass(slots=True)
 class _Round:
-    """One construction; ``next`` is each job's next cycle, ``last`` the region of its previous one."""
+    """One construction, from one end of a cycle to the next."""
 
     problem: Problem
     prices: Floats
@@ -44,7 +47,6 @@ class _Round:
     clash: list[list[Bools]]
     dense: bool = False
     backward: bool = False
-    slots: Slots = field(default_factory=list)
     blame: Floats = field(init=False)
     cost: list[Floats] = field(init=False)
     rank: Floats = field(init=False)
@@ -59,42 +61,66 @@ class _Round:
             self.cost = [c * self.rng.uniform(1, 1 + self.noise, size=len(c)) for c in self.cost]
 
     def run(self) -> Slots | None:
-        problem = self.problem
-        kind_of = problem.kind_of
-        total = len(problem.requests)
+        kind_of, lengths = self.problem.kind_of, self.problem.lengths
+        total = len(kind_of)
         cycle = np.zeros(total, dtype=np.int64)
         last = np.full(total, -1, dtype=np.int64)
-        length = np.array([problem.kinds[k].cycles for k in kind_of])
-        while (cycle < length).any():
-            if len(self.slots) >= self.cap:
+        until = np.zeros(total, dtype=np.int64)
+        cycles = np.array([self.problem.kinds[k].cycles for k in kind_of])
+        begun: list[tuple[int, int, int, int]] = []
+        held: dict[int, tuple[int, int]] = {}
+        now = 0
+        while (cycle < cycles).any():
+            if now >= self.cap:
                 return None
-            running: dict[int, tuple[int, int]] = {}
+            held = {job: seat for job, seat in held.items() if until[job] > now}
+            fresh: set[int] = set()
             failed: set[tuple[int, int]] = set()
-            for job in self._order(cycle, length, kind_of):
+            for job in self._order(cycle, cycles, until <= now, kind_of, lengths):
                 k, c = int(kind_of[job]), self._cycle(int(kind_of[job]), int(cycle[job]))
-                shared = (k, int(problem.kinds[k].need[c]))
+                shared = (k, int(self.problem.kinds[k].need[c]))
                 if self.near is None and shared in failed:
                     continue
-                if self._seat(job, k, c, last, running, kind_of):
+                if self._seat(job, k, c, last, held, fresh, kind_of):
+                    fresh.add(job)
                     continue
                 failed.add(shared)
-                self.blame += problem.kinds[k].touch[: shared[1]].mean(axis=0)
-            if not running:
+                self.blame += self.problem.kinds[k].touch[: shared[1]].mean(axis=0)
+            if not held:
                 return None
-            for job, (_, region) in running.items():
-                cycle[job] += 1
-                last[job] = region
-            self.slots.append([(job, c, region) for job, (c, region) in running.items()])
-        return self.slots[::-1] if self.backward else self.slots
+            for job in held:
+                if job in fresh:
+                    cycle[job] += 1
+                    last[job] = held[job][1]
+                    until[job] = now + lengths[job]
+                    begun.append((now, job, *held[job]))
+            now = min(int(until[job]) for job in held)
+        return self._slots(begun, lengths)
+
+    def _slots(self, begun: Sequence[tuple[int, int, int, int]], lengths: Ints) -> Slots:
+        """Sort the cycles by slot, from the other end of time if planned backward."""
+        total = max(start + int(lengths[job]) for start, job, _, _ in begun)
+        slots: Slots = [[] for _ in range(total)]
+        for start, job, c, region in begun:
+            slot = total - start - int(lengths[job]) if self.backward else start
+            slots[slot].append((job, c, region))
+        return slots
 
     def _cycle(self, k: int, done: int) -> int:
         """The cycle that comes after ``done`` others, counted from the end when planning backward."""
         return self.problem.kinds[k].cycles - 1 - done if self.backward else done
 
     def _seat(
-        self, job: int, k: int, c: int, last: Ints, running: dict[int, tuple[int, int]], kind_of: Ints
+        self,
+        job: int,
+        k: int,
+        c: int,
+        last: Ints,
+        running: dict[int, tuple[int, int]],
+        fresh: set[int],
+        kind_of: Ints,
     ) -> bool:
-        """Give the job a region, if need be by moving one other job of the slot aside."""
+        """Give the job a region, if need be by moving aside one other job that starts in this slot, too."""
         touches = {i: self.problem.kinds[kind_of[i]].touch[r] for i, (_, r) in running.items()}
         load = np.zeros(len(self.prices), dtype=np.int64)
         for touched in touches.values():
@@ -104,6 +130,8 @@ class _Round:
             running[job] = (c, self._pick(k, options, load > 0))
             return True
         for other, (oc, here) in running.items():
+            if other not in fresh:
+                continue
             rest = (load - touches[other]) > 0
             mine = self._cheapest(k, self._options(k, c, int(last[job]), rest))
             if not len(mine):
@@ -139,21 +167,23 @@ class _Round:
     def _cheapest(self, k: int, options: Ints, most: int = 150) -> Ints:
         return options if len(options) <= most else options[np.argsort(self.cost[k][options])[:most]]
 
-    def _order(self, cycle: Ints, length: Ints, kind_of: Ints) -> list[int]:
-        """Jobs that still have cycles; the first four rules are plain, the fifth weighs them at random.
+    def _order(self, cycle: Ints, cycles: Ints, idle: Bools, kind_of: Ints, lengths: Ints) -> list[int]:
+        """Idle jobs that still have cycles; the first four rules are plain, the fifth weighs them at random.
 
-        0: furthest along first; 1: most cycles left; 2: scarcest floor; 3: scarcest share of the kind's
+        0: least time left first; 1: most time left; 2: scarcest floor; 3: scarcest share of the kind's
         regions; 4: a random mixture of these with a random rank that a job keeps for the whole round.
         """
-        active = np.flatnonzero(cycle < length)
-        left = (length - cycle)[active].astype(float)
+        active = np.flatnonzero((cycle < cycles) & idle)
+        if not len(active):
+            return []
+        left = ((cycles - cycle) * lengths)[active].astype(float)
         needs = [self.problem.kinds[kind_of[j]].need[self._cycle(int(kind_of[j]), int(cycle[j]))] for j in active]
         scarce = np.array(needs, dtype=float)
         share = scarce / np.array([len(self.problem.kinds[kind_of[j]].rows) for j in active])
         if self.rule == 4:
             a, b, c, d, e = self.mixture
             size = np.array([self.problem.kinds[kind_of[j]].catalogue.num_qubits for j in active])
-            score = a * left / length.max() + b * share + c * self.rank[active] - d * size / size.max()
+            score = a * left / (cycles * lengths).max() + b * share + c * self.rank[active] - d * size / size.max()
             score += e * self.rng.uniform(size=len(active))
             return [int(j) for j in active[np.argsort(score, kind="stable")]]
         keys = {
@@ -194,7 +224,7 @@ def greedy_slots(
         rounds: Most constructions.
         time_limit: Seconds after which no further round starts.
         walk_only: Whether consecutive cycles must share all but one qubit.
-        seconds: Machine time of one cycle by job. A slot lasts as long as its longest job; among plans of equally
+        seconds: Machine time of one slot by job. A slot lasts as long as its longest job; among plans of equally
             many slots the search prefers the one that puts long jobs together, and so it looks on for a while
             after the bound is met.
         seed: Seed of the variations.
@@ -202,23 +232,9 @@ def greedy_slots(
     Raises:
         InfeasibleError: If a job meets its floors nowhere, naming it.
     """
-    for kind in problem.kinds:
-        if not kind.need.min():
-            request = problem.requests[kind.jobs[0]]
-            raise InfeasibleError(
-                f"job {request.name!r} must reach ESP {max(kind.floors):.4f} on {problem.chip.name}, got at most "
-                f"{request.best:.4f}; lower the fidelity"
-            )
-    reachable = near = None
-    if walk_only:
-        near = [kind.near() for kind in problem.kinds]
-        reachable = [_reachable(kind, n) for kind, n in zip(problem.kinds, near, strict=True)]
-        for kind, reach in zip(problem.kinds, reachable, strict=True):
-            if not reach[0].any():
-                name = problem.requests[kind.jobs[0]].name
-                raise InfeasibleError(
-                    f"job {name!r} must meet its floors by a walk without jumps, got none; allow jumps"
-                )
+    require_floors(problem)
+    near = [kind.near() for kind in problem.kinds] if walk_only else None
+    reachable = None if near is None else _walks(problem, near)
     prices = _first_prices(problem)
     touch = [kind.touch.astype(np.float32) for kind in problem.kinds]
     clash = [[np.asarray(a @ b.T > 0.5) for b in touch] for a in touch]
@@ -226,7 +242,7 @@ def greedy_slots(
     even = bool(np.ptp(weights) <= 0.02 * weights.max())
     best: Slots | None = None
     started = time.monotonic()
-    ceiling = sum(problem.kinds[k].cycles for k in problem.kind_of)
+    ceiling = int(sum(problem.kinds[k].cycles * problem.kinds[k].length for k in problem.kind_of))
     for step in range(max(1, rounds)):
         construction = _Round(
             problem=problem,
@@ -243,8 +259,8 @@ def greedy_slots(
             backward=not walk_only and step % 3 == 2,
         )
         slots = construction.run()
-        if slots is not None and (best is None or _worth(slots, weights) < _worth(best, weights)):
-            best = slots
+        if slots is not None:
+            best = slots if best is None else min(best, slots, key=lambda s: _worth(problem, s, weights))
         if best is not None and len(best) <= at_least and (even or step >= LOOK_ON):
             break
         if time.monotonic() - started > time_limit and best is not None:
@@ -261,9 +277,42 @@ def greedy_slots(
     return best
 
 
-def _worth(slots: Slots, weights: Floats) -> tuple[int, float]:
+def require_floors(problem: Problem) -> None:
+    """Refuse jobs whose floors no region meets.
+
+    Raises:
+        InfeasibleError: If there is one; names it.
+    """
+    for kind in problem.kinds:
+        if not kind.need.min():
+            request = problem.requests[kind.jobs[0]]
+            raise InfeasibleError(
+                f"job {request.name!r} must reach ESP {max(kind.floors):.4f} on {problem.chip.name}, got at most "
+                f"{request.best:.4f}; lower the fidelity"
+            )
+
+
+def _walks(problem: Problem, near: Sequence[Bools]) -> list[list[Bools]]:
+    """The regions of each kind, by cycle, from which a walk meets all later floors."""
+    reachable = [_reachable(kind, n) for kind, n in zip(problem.kinds, near, strict=True)]
+    for kind, reach in zip(problem.kinds, reachable, strict=True):
+        if not reach[0].any():
+            name = problem.requests[kind.jobs[0]].name
+            raise InfeasibleError(
+                f"job {name!r} must meet its floors by a walk without jumps, got none; allow jumps"
+            )
+    return reachable
+
+
+def _worth(problem: Problem, slots: Slots, weights: Floats) -> tuple[int, float]:
     """Slots first, then machine time."""
-    return len(slots), sum(max(weights[j] for j, _, _ in running) for running in slots)
+    longest = np.zeros(len(slots))
+    lengths = problem.lengths
+    for slot, starting in enumerate(slots):
+        for j, _, _ in starting:
+            held = slice(slot, slot + int(lengths[j]))
+            longest[held] = np.maximum(longest[held], weights[j])
+    return len(slots), float(longest.sum())
 
 
 def stagger(problem: Problem) -> Slots:
@@ -271,23 +320,32 @@ def stagger(problem: Problem) -> Slots:
 
     It is the baseline that the planners are compared with; one round, no prices.
     """
-    kind_of = problem.kind_of
+    kind_of, lengths = problem.kind_of, problem.lengths
     cycle = [0] * len(problem.requests)
+    until = [0] * len(problem.requests)
+    held: dict[int, Bools] = {}
     slots: Slots = []
     while any(cycle[j] < problem.kinds[kind_of[j]].cycles for j in range(len(cycle))):
-        waiting = [j for j in range(len(cycle)) if cycle[j] < problem.kinds[kind_of[j]].cycles]
+        now = len(slots)
+        held = {j: touched for j, touched in held.items() if until[j] > now}
+        waiting = [j for j in range(len(cycle)) if until[j] <= now and cycle[j] < problem.kinds[kind_of[j]].cycles]
         waiting.sort(key=lambda j: -cycle[j])
-        running: list[tuple[int, int, int]] = []
+        starting: list[tuple[int, int, int]] = []
         taken = np.zeros(problem.kinds[0].touch.shape[1], dtype=bool)
+        for touched in held.values():
+            taken |= touched
         for job in waiting:
             kind = problem.kinds[kind_of[job]]
             fits = np.flatnonzero(~(kind.touch[: kind.need[cycle[job]]] & taken).any(axis=1))
             if len(fits):
-                running.append((job, cycle[job], int(fits[-1])))
-                taken |= kind.touch[fits[-1]]
-        for job, _, _ in running:
+                starting.append((job, cycle[job], int(fits[-1])))
+                held[job] = kind.touch[fits[-1]]
+                taken = taken | held[job]
+        for job, _, _ in starting:
             cycle[job] += 1
-        slots.append(running)
+            until[job] = now + int(lengths[job])
+        slots += [starting, *([] for _ in range(min(until[j] for j in held) - now - 1))]
+    slots += [[] for _ in range(max(until) - len(slots))]
     return slots
 
 

@@ -1,8 +1,9 @@
 """The joint space-time problem in arrays: kinds of jobs, regions, floors, and what bounds the number of slots.
 
-Jobs of one circuit and one list of floors are interchangeable: they form a :class:`Kind`. A *region* is a
-connected set of qubits with its best orientation. Two regions clash iff they touch a common group
-(:func:`regions.balls`).
+Jobs of one circuit, one list of floors and one length of cycle are interchangeable: they form a :class:`Kind`. A
+*region* is a connected set of qubits with its best orientation. Two regions clash iff they touch a common group
+(:func:`regions.balls`). A *slot* is the greatest common divisor of all lengths, so that every cycle holds its
+region for a whole number of slots.
 """
 
 from __future__ import annotations
@@ -38,6 +39,7 @@ class Kind:
         esp: ESP by region, shape (R,).
         touch: Groups that each region touches, shape (R, G).
         need: By cycle, how many of the regions meet the floor; they are the first ones, shape (C,).
+        length: Slots that one cycle lasts.
     """
 
     catalogue: LayoutCatalogue
@@ -48,6 +50,7 @@ class Kind:
     esp: Floats = field(repr=False)
     touch: Bools = field(repr=False)
     need: Ints = field(repr=False)
+    length: int = 1
 
     @property
     def cycles(self) -> int:
@@ -86,6 +89,11 @@ class Problem:
             found[list(kind.jobs)] = k
         return found
 
+    @property
+    def lengths(self) -> NDArray[np.int64]:
+        """Slots that one cycle lasts, by job."""
+        return np.array([kind.length for kind in self.kinds], dtype=np.int64)[self.kind_of]
+
 
 def floors_of(request: Request, fidelity: float) -> tuple[float, ...]:
     """Return the smallest ESP of each cycle.
@@ -99,12 +107,28 @@ def floors_of(request: Request, fidelity: float) -> tuple[float, ...]:
     return (*(goal * s for s in shape[:-1]), goal)
 
 
-def build_problem(requests: Sequence[Request], chip: Chip, reach: int, fidelity: float) -> Problem:
-    """Group the jobs into kinds and list the regions that each may use."""
-    grouped: dict[tuple[int, tuple[float, ...]], list[int]] = {}
+def build_problem(
+    requests: Sequence[Request],
+    chip: Chip,
+    reach: int,
+    fidelity: float,
+    lengths: Sequence[int] | None = None,
+) -> Problem:
+    """Group the jobs into kinds and list the regions that each may use.
+
+    Args:
+        requests: The jobs.
+        chip: The device.
+        reach: Hops that must be exceeded between two jobs.
+        fidelity: Fraction f of a job's best ESP that its last cycle must reach.
+        lengths: Slots that one cycle lasts, by job; 1 by default.
+    """
+    grouped: dict[tuple[int, tuple[float, ...], int], list[int]] = {}
     floors = [floors_of(r, fidelity) for r in requests]
+    slots = [1] * len(requests) if lengths is None else [int(n) for n in lengths]
     for j, request in enumerate(requests):
-        grouped.setdefault((id(request.catalogue), tuple(round(f, 12) for f in floors[j])), []).append(j)
+        key = (id(request.catalogue), tuple(round(f, 12) for f in floors[j]), slots[j])
+        grouped.setdefault(key, []).append(j)
     groups = balls(chip, reach)
     kinds = []
     for jobs in grouped.values():
@@ -122,6 +146,7 @@ def build_problem(requests: Sequence[Request], chip: Chip, reach: int, fidelity:
                 esp=esp,
                 touch=touches(catalogue, rows, groups),
                 need=np.array([(esp >= f - SLACK).sum() for f in least], dtype=np.int64),
+                length=slots[jobs[0]],
             )
         )
     return Problem(chip=chip, requests=tuple(requests), kinds=tuple(kinds), reach=reach, fidelity=fidelity)
@@ -161,13 +186,15 @@ def capacity_bound(problem: Problem, *, time_limit: float = 0.5, seed: int = 0) 
     """Return the bound that the chip's room imposes.
 
     Take one floor of every kind. In one slot the chip holds at most ``cap`` cycles (weighted by w) that need at
-    least that floor; the jobs need ``sum_k w_k J_k h_k`` of them, with h the cycles at or above it. Cycles that
-    every job must spend before the first or after the last of these come on top. The longest job bounds the
-    plan, too.
+    least that floor; the jobs need ``sum_k w_k J_k h_k L_k`` of them, with h the cycles at or above it and L the
+    slots that one lasts. Cycles that every job must spend before the first or after the last of these come on
+    top. The longest job bounds the plan, too.
     """
+    longest = max(problem.kinds, key=lambda k: k.cycles * k.length)
+    name, each = problem.requests[longest.jobs[0]].name, longest.length
+    lasting = "one per slot" if each == 1 else f"{each} slots each"
+    best = Bound(slots=longest.cycles * each, reason=f"job {name!r} alone has {longest.cycles} cycles, {lasting}")
     longest = max(problem.kinds, key=lambda k: k.cycles)
-    name = problem.requests[longest.jobs[0]].name
-    best = Bound(slots=longest.cycles, reason=f"job {name!r} alone has {longest.cycles} cycles, one per slot")
     sizes = [k.catalogue.num_qubits for k in problem.kinds]
     seen = set()
     cuts = []
@@ -180,7 +207,7 @@ def capacity_bound(problem: Problem, *, time_limit: float = 0.5, seed: int = 0) 
         if floors in seen:
             continue
         seen.add(floors)
-        for weights in _weights(len(problem.kinds), sizes, thorough=level == longest.cycles - 1):
+        for weights in _weights(problem.kinds, sizes, thorough=level == longest.cycles - 1):
             cut = _cut(problem, floors, weights, time_limit, seed)
             cuts.append(cut)
             best = max(best, _bound(problem, cut), key=lambda b: b.slots)
@@ -196,13 +223,17 @@ def _level(kind: Kind, share: float) -> float:
 def _cut(
     problem: Problem, floors: tuple[float, ...], weights: tuple[int, ...], time_limit: float, seed: int
 ) -> Cut:
-    used = [k for k, w in enumerate(weights) if w]
+    # Kinds that differ in length alone share their regions.
+    alike: dict[tuple[int, float, int], list[Kind]] = {}
+    for kind, floor, weight in zip(problem.kinds, floors, weights, strict=True):
+        if weight:
+            alike.setdefault((id(kind.catalogue), floor, weight), []).append(kind)
     value, cap, _ = capacity(
-        [(problem.kinds[k].catalogue, floors[k]) for k in used],
+        [(kinds[0].catalogue, floor) for (_, floor, _), kinds in alike.items()],
         problem.chip,
         problem.reach,
-        weights=[weights[k] for k in used],
-        most=[len(problem.kinds[k].jobs) for k in used],
+        weights=[weight for _, _, weight in alike],
+        most=[sum(len(kind.jobs) for kind in kinds) for kinds in alike.values()],
         time_limit=time_limit,
         seed=seed,
     )
@@ -213,15 +244,18 @@ def _bound(problem: Problem, cut: Cut) -> Bound:
     weights, floors, cap = cut.weights, cut.floors, cut.cap
     used = [k for k, w in enumerate(weights) if w]
     meets = [[f >= floor - SLACK for f in kind.floors] for kind, floor in zip(problem.kinds, floors, strict=True)]
-    work = sum(weights[k] * len(problem.kinds[k].jobs) * sum(meets[k]) for k in used)
-    lead = min(meets[k].index(True) for k in used) + min(meets[k][::-1].index(True) for k in used)
+    each = [kind.length for kind in problem.kinds]
+    work = sum(weights[k] * len(problem.kinds[k].jobs) * sum(meets[k]) * each[k] for k in used)
+    lead = min(meets[k].index(True) * each[k] for k in used)
+    lead += min(meets[k][::-1].index(True) * each[k] for k in used)
     slots = math.ceil(work / cap - SLACK) + lead
-    names = "/".join(str(problem.kinds[k].catalogue.num_qubits) for k in used)
-    unit = (
-        "job-cycles" if {weights[k] for k in used} == {1} else f"job-cycles weighted {[weights[k] for k in used]}"
-    )
+    names = "/".join(map(str, dict.fromkeys(problem.kinds[k].catalogue.num_qubits for k in used)))
+    unit = "job-cycles" if set(each) == {1} else "job-slots"
+    if {weights[k] for k in used} != {1}:
+        unit += f" weighted {[weights[k] for k in used]}"
     ratio = floors[used[0]] / problem.requests[problem.kinds[used[0]].jobs[0]].best
-    after = f"; {lead} cycles of each job come before or after" if lead else ""
+    steps = "cycles" if set(each) == {1} else "slots"
+    after = f"; {lead} {steps} of each job come before or after" if lead else ""
     reason = (
         f"{work} {unit} of {names}-qubit jobs need an ESP of at least {ratio:.3f} of the best; the chip holds "
         f"{cap} at once{after}"
@@ -229,11 +263,15 @@ def _bound(problem: Problem, cut: Cut) -> Bound:
     return Bound(slots=slots, reason=reason)
 
 
-def _weights(kinds: int, sizes: Sequence[int], *, thorough: bool) -> list[tuple[int, ...]]:
-    """All together, all by size; if thorough also each kind alone and, with few kinds, small mixtures."""
-    found = [(1,) * kinds, tuple(sizes)]
+def _weights(kinds: Sequence[Kind], sizes: Sequence[int], *, thorough: bool) -> list[tuple[int, ...]]:
+    """All together, all by size; if thorough also each circuit alone and, with few kinds, small mixtures."""
+    count = len(kinds)
+    found = [(1,) * count, tuple(sizes)]
     if thorough:
-        found += [tuple(int(i == k) for i in range(kinds)) for k in range(min(kinds, 12))]
-        if kinds <= 3:
-            found += [w for w in itertools.product(range(3), repeat=kinds) if any(w)]
+        circuits = list(dict.fromkeys(id(k.catalogue) for k in kinds))[:12]
+        found += [tuple(int(id(k.catalogue) == c) for k in kinds) for c in circuits]
+        widths = list(dict.fromkeys(sizes))
+        found += [tuple(int(size == w) for size in sizes) for w in widths if len(widths) <= 3]
+        if count <= 3:
+            found += [w for w in itertools.product(range(3), repeat=count) if any(w)]
     return list(dict.fromkeys(found))

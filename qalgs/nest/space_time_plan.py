@@ -19,7 +19,7 @@ from .requests import Request
 from .space_time_greedy import Slots
 from .space_time_model import SLACK, Bound, Problem
 from .space_time_settle import settle_regions
-from .usage import Usage
+from .usage import Pace, Usage
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -32,7 +32,8 @@ class Assignment(Result):
     Attributes:
         job: The job.
         cycle: Its cycle, from 0.
-        slot: When it runs, from 0.
+        slot: When it begins, from 0.
+        length: Slots that it lasts.
         layout: Physical qubit by logical qubit.
         esp: ESP there, true under the plan's crosstalk model.
         floor: Smallest ESP that would do.
@@ -50,6 +51,12 @@ class Assignment(Result):
     moved: tuple[int, ...]
     reassigned: tuple[int, ...]
     jump: bool
+    length: int = 1
+
+    @property
+    def until(self) -> int:
+        """The first slot after it."""
+        return self.slot + self.length
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -65,10 +72,15 @@ class Plan(Result):
         status: CONVERGED if the plan is proved optimal in slots, BUDGET if the gap is open.
         fidelity: Fraction f of the best solo ESP that every last cycle reaches.
         slots: Number of slots.
+        slot_circuits: Circuits of one job in one slot; 0 where jobs wait for each other after every evaluation, so
+            that a slot lasts as long as the slowest cycle in it.
+        pace: "own" if every job asks again as soon as its evaluation is complete, "together" if jobs wait.
         bound: No plan at this fidelity has fewer slots.
         bound_reason: Why.
         gap: ``(slots - bound) / slots``.
         device_seconds: Machine time of the plan.
+        bound_seconds: No plan at this fidelity takes less, at this pace.
+        bound_seconds_reason: Why.
         serial_seconds: Machine time of the same evaluations one job after another, each on its best layout.
         jumps: Cycles reached by a jump.
         assignments: All cycles, by slot.
@@ -84,10 +96,14 @@ class Plan(Result):
     status: Status
     fidelity: float
     slots: int
+    slot_circuits: int
+    pace: Pace
     bound: int
     bound_reason: str
     gap: float
     device_seconds: float
+    bound_seconds: float
+    bound_seconds_reason: str
     serial_seconds: float
     jumps: int
     assignments: tuple[Assignment, ...]
@@ -106,6 +122,11 @@ class Plan(Result):
         return self.serial_seconds / self.device_seconds
 
     @property
+    def most_speedup(self) -> float:
+        """``serial_seconds / bound_seconds``: no plan is faster."""
+        return self.serial_seconds / self.bound_seconds
+
+    @property
     def final_ratio(self) -> float:
         """The smallest ESP of a last cycle over the job's best solo ESP."""
         best = {r.name: r.best for r in self.requests}
@@ -114,7 +135,12 @@ class Plan(Result):
 
     def at(self, slot: int) -> dict[str, Assignment]:
         """Return what runs in a slot, by job."""
-        return {a.job: a for a in self.assignments if a.slot == slot}
+        return {a.job: a for a in self.assignments if a.slot <= slot < a.until}
+
+    @property
+    def changes(self) -> list[int]:
+        """The slots in which a job begins a cycle."""
+        return sorted({a.slot for a in self.assignments})
 
     def of(self, job: str) -> list[Assignment]:
         """Return the cycles of a job in order."""
@@ -125,17 +151,21 @@ class Plan(Result):
 
     def neighbours(self, job: str, cycle: int) -> list[Layout]:
         """Return the layouts of the jobs that run beside a cycle of a job."""
-        slot = self.of(job)[cycle].slot
-        return [a.layout for a in self.assignments if a.slot == slot and a.job != job]
+        here = self.of(job)[cycle]
+        return [a.layout for a in self.assignments if a.slot < here.until and here.slot < a.until and a.job != job]
 
     def utilisation(self) -> list[float]:
         """Return the fraction of the chip's qubits that compute, by slot."""
-        return [sum(len(a.layout) for a in self.at(s).values()) / self.chip.num_qubits for s in range(self.slots)]
+        held = [0] * self.slots
+        for a in self.assignments:
+            for slot in range(a.slot, a.until):
+                held[slot] += len(a.layout)
+        return [qubits / self.chip.num_qubits for qubits in held]
 
     def violations(self) -> list[str]:
         """Replay the plan and return every broken rule as a sentence; empty for a valid plan."""
         broken = []
-        for slot in range(self.slots):
+        for slot in self.changes:
             layouts = {job: a.layout for job, a in self.at(slot).items()}
             for one, other, hops in clashes(self.chip, layouts, self.buffer):
                 broken.append(f"slot {slot}: {one!r} and {other!r} are {hops} hops apart")
@@ -144,7 +174,7 @@ class Plan(Result):
             cycles.sort(key=lambda a: a.slot)
             if [a.cycle for a in cycles] != list(range(request.cycles)):
                 broken.append(f"job {request.name!r}: cycles {[a.cycle for a in cycles]} are out of order")
-            if len({a.slot for a in cycles}) < len(cycles):
+            if any(before.until > after.slot for before, after in itertools.pairwise(cycles)):
                 broken.append(f"job {request.name!r}: two cycles in one slot")
             for before, after in itertools.pairwise(cycles):
                 new = set(after.layout) - set(before.layout)
@@ -169,7 +199,7 @@ class Plan(Result):
                 {
                     "job": request.name,
                     "qubits": request.catalogue.num_qubits,
-                    "slots": [a.slot for a in cycles],
+                    "slots": [s for a in cycles for s in range(a.slot, a.until)],
                     "first_esp": cycles[0].esp,
                     "last_esp": cycles[-1].esp,
                     "best_esp": request.best,
@@ -215,6 +245,9 @@ def make_plan(
     jumps: bool,
     objective: str,
     seed: int,
+    pace: Pace = "own",
+    slot_circuits: int = 0,
+    raised: Problem | None = None,
     before: Mapping[str, Sequence[int]] | None = None,
 ) -> Plan:
     """Settle the regions of a plan on layouts and compute its costs.
@@ -231,17 +264,26 @@ def make_plan(
         jumps: Whether jumps are allowed.
         objective: What was optimised.
         seed: Seed of the search.
+        pace: Whether jobs wait for each other after every evaluation.
+        slot_circuits: Circuits of one job in one slot at its own pace.
+        raised: The problem with higher floors that the plan meets, too.
         before: Where jobs stood before the first slot, when a plan is revised.
     """
-    settled = settle_regions(problem, slots, walk_only=not jumps, before=before)
+    settled = settle_regions(raised or problem, slots, walk_only=not jumps, before=before)
     assignments = _assign(problem, settled, dict(before or {}))
     durations = {r.name: r.catalogue.duration for r in problem.requests}
     loads = [
-        cost.load(problem.requests[j], slot, float(durations[problem.requests[j].name][index]))
+        cost.load(
+            problem.requests[j],
+            slot,
+            float(durations[problem.requests[j].name][index]),
+            problem.kinds[problem.kind_of[j]].length,
+        )
         for slot, running in enumerate(settled)
         for j, _, index in running
     ]
-    used = cost.usage(loads, problem.chip.num_qubits)
+    used = cost.usage(loads, problem.chip.num_qubits, pace)
+    least, reason = least_seconds(problem.requests, bound, cost, pace, slot_circuits)
     return Plan(
         device=problem.chip.name,
         buffer=buffer,
@@ -251,10 +293,14 @@ def make_plan(
         status=status,
         fidelity=problem.fidelity,
         slots=len(slots),
+        slot_circuits=slot_circuits,
+        pace=pace,
         bound=bound.slots,
         bound_reason=bound.reason,
         gap=max(0.0, (len(slots) - bound.slots) / len(slots)),
         device_seconds=used.device_seconds,
+        bound_seconds=least,
+        bound_seconds_reason=reason,
         serial_seconds=cost.serial_seconds(problem.requests),
         jumps=sum(a.jump for a in assignments),
         assignments=assignments,
@@ -267,6 +313,35 @@ def make_plan(
         cost=cost,
         model=crosstalk,
     )
+
+
+def least_seconds(
+    requests: Sequence[Request], bound: Bound, cost: CostModel, pace: Pace, slot_circuits: int
+) -> tuple[float, str]:
+    """Return machine seconds that no plan goes below, and why.
+
+    No job is quicker than alone on its quickest layout, and no slot of the bound is quicker than the quickest
+    circuits (or cycle) that could fill it.
+
+    Args:
+        requests: The jobs.
+        bound: The lower bound on the slots.
+        cost: The cost model.
+        pace: Whether jobs wait for each other after every evaluation.
+        slot_circuits: Circuits of one job in one slot at its own pace.
+    """
+    alone = {r.name: r.cycles * cost.cycle_seconds(r) for r in requests}
+    name = max(alone, key=lambda n: alone[n])
+    longest = next(r for r in requests if r.name == name)
+    bases = f"{longest.bases} measurement bas{'is' if longest.bases == 1 else 'es'}"
+    reason = f"job {name!r} alone, {longest.cycles} cycles of {cost.circuits(longest)} circuits in {bases}"
+    if pace == "own":
+        slot = slot_circuits * min(cost.circuit_seconds(r) for r in requests)
+    else:
+        slot = min(cost.cycle_seconds(r) for r in requests)
+    if bound.slots * slot > alone[name]:
+        return bound.slots * slot, f"{bound.slots} slots: {bound.reason}"
+    return alone[name], reason
 
 
 def _assign(problem: Problem, settled: Slots, last: dict[str, Sequence[int]]) -> tuple[Assignment, ...]:
@@ -295,6 +370,7 @@ def _assign(problem: Problem, settled: Slots, last: dict[str, Sequence[int]]) ->
                     moved=moved,
                     reassigned=changed,
                     jump=held is not None and len(moved) > 1,
+                    length=problem.kinds[kind_of[j]].length,
                 )
             )
             last[request.name] = layout

@@ -277,6 +277,8 @@ def test_long_jobs_are_put_together(guadalupe: DeviceSnapshot) -> None:
 
     jobs = [Job("long0", 100), Job("short0", 10), Job("long1", 100), Job("short1", 10)]
     made = plan(jobs, guadalupe, schedule=Linear(2), fidelity=0.8)
-    assert made.slots == made.bound == 4
-    shares = [{a.job[:4] for a in made.at(s).values()} for s in range(4)]
+    assert made.slots == made.bound == 22
+    assert made.slot_circuits == 10
+    assert {a.job[:4]: a.length for a in made.assignments} == {"long": 10, "shor": 1}
+    shares = [{a.job[:4] for a in made.at(s).values()} for s in made.changes]
     assert sorted(map(len, shares)) == [1, 1, 1, 1]

@@ -83,7 +83,7 @@
   }
 
   /* Cycles of all jobs run side by side unless a joint plan staggers them over slots. */
-  const during = (job, slot) => job.cycles.find((cycle) => cycle.slot === slot);
+  const during = (job, slot) => job.cycles.find((cycle) => cycle.slot <= slot && slot < cycle.slot + (cycle.length || 1));
   const moment = (run) => (run.slots > run.cycles ? "slot" : "cycle");
 
   function chip(run, holder, cycle) {
@@ -220,11 +220,14 @@
       const y = top + j * row;
       const short = job.name.length > 18 ? job.name.slice(0, 17) + "…" : job.name;
       node.append(label(left - 8, y + 15, short, { "text-anchor": "end", class: "strong" }));
-      spans.forEach(([cycle, start, end]) => {
+      spans.forEach(([cycle, start], i) => {
         const here = during(job, cycle);
-        if (!here || !here.evaluations) return;
-        const most = Math.max(...run.jobs.map((other) => during(other, cycle)?.evaluations || 0));
-        const stop = start + (end - start) * (here.evaluations / most);
+        if (!here || !here.evaluations || here.slot !== cycle) return;
+        /* A cycle may last over several spans; beside others of one slot it may end before them. */
+        const next = spans.slice(i + 1).find(([slot]) => slot >= here.slot + (here.length || 1));
+        const end = next ? next[1] : total;
+        const alike = run.jobs.map((other) => during(other, cycle)).filter((other) => other && other.slot === here.slot && (other.length || 1) === (here.length || 1));
+        const stop = start + (end - start) * (here.evaluations / Math.max(...alike.map((other) => other.evaluations)));
         const relative = Math.max(0, Math.min(1, here.esp / job.best_esp));
         node.append(svg("rect", { x: sx(start), y: y + 3, width: Math.max(1, round(sx(stop) - sx(start) - 1)), height: row - 6, rx: 3, fill: colour(j), opacity: round(0.25 + 0.75 * Math.max(0, (relative - 0.5) * 2)) },
           hint(`${job.name}, cycle ${job.cycles.indexOf(here) + 1}: ESP ${format(here.esp)} (${format(100 * relative)} % of its best), ${here.evaluations} evaluations`)));
