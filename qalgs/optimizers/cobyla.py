@@ -103,7 +103,7 @@ class _CompiledRun(OptimizerRun):
         """Compute the inverse of the edges anew if it has lost its digits; return whether it serves."""
         error = self._kernel.error
         try:
-            fresh = np.linalg.inv(self._edges.T)
+            fresh = np.asarray(np.linalg.inv(self._edges.T), dtype=np.float64)
         except np.linalg.LinAlgError:
             fresh = np.zeros_like(self._inverse)
         if error(self._edges, fresh) < error(self._edges, self._inverse):

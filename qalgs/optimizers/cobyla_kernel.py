@@ -20,6 +20,10 @@ import math
 
 import numpy as np
 from numba import njit
+from numpy.typing import NDArray
+
+Array = NDArray[np.float64]
+Flags = NDArray[np.int64]
 
 # real
 RHO, DELTA, LENGTH, PREDICTED, RATIO, VALUE, FIRST, LAST = range(REALS := 8)
@@ -38,7 +42,7 @@ ETA1, ETA2, SHRINK, GROW, SNAP = 0.1, 0.7, 0.5, 2.0, 1.5
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def _rotation(x, y):  # type: ignore[no-untyped-def]
+def _rotation(x: float, y: float) -> tuple[float, float]:
     """Return (c, s) = (x, y) / |(x, y)| for y != 0 without over- or underflow."""
     if abs(y) <= EPS * abs(x):
         return np.sign(x), 0.0
@@ -57,7 +61,7 @@ def _rotation(x, y):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def _descend(gradient, delta, step):  # type: ignore[no-untyped-def]
+def _descend(gradient: Array, delta: float, step: Array) -> None:
     """Set ``step`` to -delta * g / |g|, by the rotations that turn g into a multiple of the first axis."""
     d, largest = gradient.size, 0.0
     for i in range(d):
@@ -97,7 +101,7 @@ def _descend(gradient, delta, step):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def _square(row, shift):  # type: ignore[no-untyped-def]
+def _square(row: Array, shift: Array) -> float:
     total = 0.0
     for i in range(row.size):
         total += (row[i] - shift[i]) * (row[i] - shift[i])
@@ -105,7 +109,7 @@ def _square(row, shift):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def _farthest(edges):  # type: ignore[no-untyped-def]
+def _farthest(edges: Array) -> tuple[int, float]:
     """Return the vertex farthest from the pole and its squared distance."""
     best, most = 0, -1.0
     for j in range(edges.shape[0]):
@@ -118,7 +122,7 @@ def _farthest(edges):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def _place(edges, pole, values, step, point, real):  # type: ignore[no-untyped-def]
+def _place(edges: Array, pole: Array, values: Array, step: Array, point: Array, real: Array) -> bool:
     """Set ``point`` to pole + step; return whether a vertex is so close that its value stands for the point's."""
     d = pole.size
     for i in range(d):
@@ -139,7 +143,7 @@ def _place(edges, pole, values, step, point, real):  # type: ignore[no-untyped-d
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def _leaving(edges, lagrange, step, improved, reach):  # type: ignore[no-untyped-def]
+def _leaving(edges: Array, lagrange: Array, step: Array, improved: bool, reach: float) -> int:
     """Return the vertex that the trial point replaces (d: the pole), or -1: the farther and the less poised.
 
     Scheinberg and Toint (2010), eq. (4.1); ``lagrange`` holds the values at the trial point of the Lagrange
@@ -166,7 +170,7 @@ def _leaving(edges, lagrange, step, improved, reach):  # type: ignore[no-untyped
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def _replace(drop, edges, inverse, pole, step):  # type: ignore[no-untyped-def]
+def _replace(drop: int, edges: Array, inverse: Array, pole: Array, step: Array) -> None:
     """Put the trial point in place of a vertex (d: of the pole, whose role it takes); rank-one update."""
     d = step.size
     lagrange = np.dot(inverse, step)
@@ -197,7 +201,7 @@ def _replace(drop, edges, inverse, pole, step):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def _crown(edges, inverse, pole, values):  # type: ignore[no-untyped-def]
+def _crown(edges: Array, inverse: Array, pole: Array, values: Array) -> bool:
     """Make the best vertex the pole; return whether it was another."""
     d = pole.size
     best = d
@@ -219,7 +223,7 @@ def _crown(edges, inverse, pole, values):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True, nogil=True, error_model="numpy", fastmath={"reassoc", "contract"})
-def error(edges, inverse):  # type: ignore[no-untyped-def]
+def error(edges: Array, inverse: Array) -> float:
     """Return the largest entry of inverse @ edges.T - 1."""
     d, largest = edges.shape[0], 0.0
     for j in range(d):
@@ -234,7 +238,7 @@ def error(edges, inverse):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def _slope(values, inverse):  # type: ignore[no-untyped-def]
+def _slope(values: Array, inverse: Array) -> Array:
     """Return the gradient of the linear interpolation."""
     d = values.size - 1
     rise = np.empty(d)
@@ -244,7 +248,7 @@ def _slope(values, inverse):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def _widen(delta, inverse, values, vertex, step):  # type: ignore[no-untyped-def]
+def _widen(delta: float, inverse: Array, values: Array, vertex: int, step: Array) -> None:
     """Set ``step`` orthogonal to the face opposite to a vertex, downhill; eq. (15)-(17) of Powell."""
     row = inverse[vertex]
     length = math.sqrt(np.dot(row, row))
@@ -256,7 +260,7 @@ def _widen(delta, inverse, values, vertex, step):  # type: ignore[no-untyped-def
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def _begin(edges, pole, values, point, real, whole):  # type: ignore[no-untyped-def]
+def _begin(edges: Array, pole: Array, values: Array, point: Array, real: Array, whole: Flags) -> bool:
     """Take a value of the first simplex; return whether it is complete. A better vertex becomes the pole."""
     d, k, value, edge = pole.size, whole[TOLD] - 1, real[VALUE], real[FIRST]
     if k == 0:
@@ -278,7 +282,7 @@ def _begin(edges, pole, values, point, real, whole):  # type: ignore[no-untyped-
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def _judge(values, real):  # type: ignore[no-untyped-def]
+def _judge(values: Array, real: Array) -> bool:
     """Compare actual and predicted decrease and set the radius; return whether the point is the best so far."""
     actual = values[values.size - 1] - real[VALUE]
     real[RATIO] = actual / real[PREDICTED]
@@ -293,7 +297,7 @@ def _judge(values, real):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def _refine(real):  # type: ignore[no-untyped-def]
+def _refine(real: Array) -> None:
     """Reduce the resolution rho."""
     rho, last = real[RHO], real[LAST]
     if rho / last > 250.0:
@@ -306,7 +310,52 @@ def _refine(real):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def advance(edges, inverse, pole, values, step, point, real, whole):  # type: ignore[no-untyped-def]
+def _search(edges: Array, inverse: Array, values: Array, step: Array, real: Array, whole: Flags) -> bool:
+    """Set ``step`` to the linear model's minimiser in the trust region; return whether it is worth a value."""
+    _, most = _farthest(edges)
+    whole[ADEQUATE] = most <= 4.0 * (real[DELTA] * real[DELTA])
+    gradient = _slope(values, inverse)
+    _descend(gradient, real[DELTA], step)
+    real[LENGTH] = min(real[DELTA], math.sqrt(np.dot(step, step)))
+    real[PREDICTED] = -np.dot(step, gradient)
+    whole[SHORT] = real[LENGTH] <= 0.1 * real[RHO]
+    if not whole[SHORT] and real[PREDICTED] > 1e-6 * EPS * real[RHO]:
+        return True
+    delta = 0.1 * real[DELTA]
+    real[DELTA] = real[RHO] if delta <= SNAP * real[RHO] else delta
+    return False
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _decide(
+    edges: Array, inverse: Array, pole: Array, values: Array, step: Array, point: Array, real: Array, whole: Flags
+) -> int:
+    """After a trial, improve the geometry (``MEASURED``), end (``ENDING``) or search on, at a finer resolution."""
+    if not whole[BAD]:
+        return SEARCH
+    if whole[ADEQUATE]:
+        if max(real[DELTA], real[LENGTH]) > real[RHO]:
+            return SEARCH
+        if real[RHO] > real[LAST]:
+            _refine(real)
+            return SEARCH
+        for i in range(pole.size):
+            point[i] = pole[i] + step[i]
+        moved = math.sqrt(_square(point, pole)) > 1e-3 * real[LAST]
+        whole[SHORT] = whole[SHORT] and moved and whole[TOLD] < whole[MOST]
+        return ENDING
+    vertex, most = _farthest(edges)
+    if most <= 4.0 * (real[DELTA] * real[DELTA]):
+        return SEARCH
+    _widen(real[DELTA] / 2.0, inverse, values, vertex, step)
+    whole[DROP] = vertex
+    return MEASURED
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def advance(
+    edges: Array, inverse: Array, pole: Array, values: Array, step: Array, point: Array, real: Array, whole: Flags
+) -> int:
     """Take ``real[VALUE]``, the value at ``point``, and go on to the next point.
 
     Returns:
@@ -324,71 +373,40 @@ def advance(edges, inverse, pole, values, step, point, real, whole):  # type: ig
             whole[ROUNDS] += 1
             if whole[ROUNDS] > 10 * whole[MOST]:
                 return STALLED
-            _, most = _farthest(edges)
-            whole[ADEQUATE] = most <= 4.0 * (real[DELTA] * real[DELTA])
-            gradient = _slope(values, inverse)
-            _descend(gradient, real[DELTA], step)
-            real[LENGTH] = min(real[DELTA], math.sqrt(np.dot(step, step)))
-            real[PREDICTED] = -np.dot(step, gradient)
-            whole[SHORT] = real[LENGTH] <= 0.1 * real[RHO]
-            if whole[SHORT] or not real[PREDICTED] > 1e-6 * EPS * real[RHO]:
-                delta = 0.1 * real[DELTA]
-                real[DELTA] = real[RHO] if delta <= SNAP * real[RHO] else delta
-                whole[BAD], whole[PHASE] = 1, DECIDE
-                continue
-            whole[PHASE] = TRIED
-            if not _place(edges, pole, values, step, point, real):
-                return ASK if math.isfinite(_square(point, step)) else STALLED
+            whole[BAD] = not _search(edges, inverse, values, step, real, whole)
+            whole[PHASE] = DECIDE if whole[BAD] else TRIED
         elif phase == TRIED:
             improved = _judge(values, real)
             reach = max(real[RHO], real[DELTA] / 10.0)
             whole[DROP] = _leaving(edges, np.dot(inverse, step), step, improved, reach)
             whole[PHASE] = TRIED_DONE
-            if whole[DROP] >= 0:
-                _replace(whole[DROP], edges, inverse, pole, step)
-                whole[PHASE] = TRIED_REPLACED
-                if not error(edges, inverse) <= 0.1:
-                    return INVERT
+        elif phase == DECIDE:
+            whole[PHASE] = _decide(edges, inverse, pole, values, step, point, real, whole)
+            if whole[PHASE] == ENDING and whole[SHORT]:
+                return ASK
+        elif phase == MEASURED:
+            whole[PHASE] = MEASURED_DONE
         elif phase in (TRIED_REPLACED, MEASURED_REPLACED):
             values[whole[DROP]] = real[VALUE]
             whole[PHASE] = TRIED_DONE if phase == TRIED_REPLACED else MEASURED_DONE
             if _crown(edges, inverse, pole, values) and not error(edges, inverse) <= 0.1:
                 return INVERT
+            continue
         elif phase == TRIED_DONE:
             if whole[TOLD] >= whole[MOST]:
                 return FULL
             whole[BAD], whole[PHASE] = real[RATIO] <= 0.0 or whole[DROP] < 0, DECIDE
-        elif phase == DECIDE:
-            vertex, most = _farthest(edges)
-            whole[PHASE] = SEARCH
-            if not whole[BAD]:
-                continue
-            if whole[ADEQUATE]:
-                if max(real[DELTA], real[LENGTH]) > real[RHO]:
-                    continue
-                if real[RHO] > real[LAST]:
-                    _refine(real)
-                    continue
-                for i in range(pole.size):
-                    point[i] = pole[i] + step[i]
-                moved = math.sqrt(_square(point, pole)) > 1e-3 * real[LAST]
-                if not (whole[SHORT] and moved and whole[TOLD] < whole[MOST]):
-                    return CONVERGED
-                whole[PHASE] = ENDING
-                return ASK
-            if most > 4.0 * (real[DELTA] * real[DELTA]):
-                _widen(real[DELTA] / 2.0, inverse, values, vertex, step)
-                whole[DROP], whole[PHASE] = vertex, MEASURED
-                if not _place(edges, pole, values, step, point, real):
-                    return ASK if math.isfinite(_square(point, step)) else STALLED
-        elif phase == MEASURED:
-            _replace(whole[DROP], edges, inverse, pole, step)
-            whole[PHASE] = MEASURED_REPLACED
-            if not error(edges, inverse) <= 0.1:
-                return INVERT
         elif phase == MEASURED_DONE:
             if whole[TOLD] >= whole[MOST]:
                 return FULL
             whole[PHASE] = SEARCH
         else:
             return CONVERGED
+        if phase in (SEARCH, DECIDE) and whole[PHASE] in (TRIED, MEASURED):
+            if not _place(edges, pole, values, step, point, real):
+                return ASK if math.isfinite(_square(point, step)) else STALLED
+        elif phase in (TRIED, MEASURED) and whole[DROP] >= 0:
+            _replace(whole[DROP], edges, inverse, pole, step)
+            whole[PHASE] = TRIED_REPLACED if phase == TRIED else MEASURED_REPLACED
+            if not error(edges, inverse) <= 0.1:
+                return INVERT

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 from typing import Any, Literal
@@ -134,6 +135,7 @@ def test_a_run_of_cobyla_and_scipys(benchmark: Any, peer: str) -> None:
     """The same points by compiled steps behind ask/tell and by SciPy's loop."""
     from scipy import optimize
 
+    solve: Callable[..., Any] = optimize.minimize
     x0, budget = np.linspace(-1.0, 1.0, 16), 60 if FAST else 200
     mix = np.random.default_rng(5).normal(size=(4, 16))
 
@@ -145,7 +147,7 @@ def test_a_run_of_cobyla_and_scipys(benchmark: Any, peer: str) -> None:
 
     def theirs() -> int:
         options = {"maxiter": budget, "tol": 1e-9}
-        return int(optimize.minimize(cost, x0, method="COBYLA", options=options).nfev)
+        return int(solve(cost, x0, method="COBYLA", options=options).nfev)
 
     benchmark.group = "COBYLA, 16 parameters"
     benchmark.extra_info.update(peer=peer, target={"scipy": 15})
