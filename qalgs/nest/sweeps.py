@@ -12,6 +12,7 @@ from qalgs.parallel import Parallel, run_iter
 from qalgs.results import Result
 
 from .layouts import LayoutCatalogue
+from .regions import check_buffer
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -66,7 +67,7 @@ def sweep(
         One verdict per device; none raises.
 
     Raises:
-        InvalidInputError: If a number is below 1.
+        InvalidInputError: If a number is below 1, or the buffer negative.
 
     Example:
         >>> [verdict.schedulable for verdict in sweep(["fake_manila"], qubits=2, jobs=2, cycles=2)]
@@ -77,6 +78,7 @@ def sweep(
     for name, value in (("qubits", qubits), ("jobs", jobs), ("cycles", cycles)):
         if value < 1:
             raise invalid(name, value, "must be at least 1")
+    check_buffer(buffer)
     work = partial(judge, qubits=qubits, jobs=jobs, cycles=cycles, buffer=buffer)
     verdicts = []
     for verdict in run_iter(work, fake_names() if devices is None else devices, parallel=parallel):
