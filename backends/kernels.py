@@ -28,7 +28,7 @@ from qalgs.backends.kernels_math import (
 )
 
 
-@njit(cache=True, fastmath=FASTMATH)
+@njit(cache=True, fastmath=FASTMATH, forceinline=True)
 def apply_controlled(re: Floats, im: Floats, q: int, mask: int, value: int, u: Floats) -> None:
     """Apply a 2 x 2 matrix to qubit ``q`` where the bits ``mask`` of the index equal ``value``."""
     a, b, c, d, e, f, g, h = u[0], u[1], u[2], u[3], u[4], u[5], u[6], u[7]
@@ -53,7 +53,7 @@ def apply_controlled(re: Floats, im: Floats, q: int, mask: int, value: int, u: F
             break
 
 
-@njit(cache=True, fastmath=FASTMATH)
+@njit(cache=True, fastmath=FASTMATH, forceinline=True)
 def apply_one(re: Floats, im: Floats, q: int, u: Floats, work: Floats) -> None:
     """Apply a 2 x 2 matrix to qubit ``q``; ``work`` is scratch (32)."""
     if re.shape[0] >= LANES:
@@ -65,7 +65,7 @@ def apply_one(re: Floats, im: Floats, q: int, u: Floats, work: Floats) -> None:
     apply_controlled(re, im, q, 0, 0, u)
 
 
-@njit(cache=True)
+@njit(cache=True, forceinline=True)
 def flip_one(x: Floats, c: int, v: int, q: int) -> None:
     """Controlled NOT from qubit ``c`` (acting on bit value ``v``) to qubit ``q`` on one part of the state."""
     n = x.shape[0]
@@ -89,7 +89,7 @@ def flip_one(x: Floats, c: int, v: int, q: int) -> None:
                     two[k] = y
 
 
-@njit(cache=True)
+@njit(cache=True, forceinline=True)
 def apply_flip(re: Floats, im: Floats, q: int, mask: int, value: int) -> None:
     """Swap the halves of qubit ``q`` where the bits ``mask`` equal ``value``: X, CX, CCX and so on."""
     if mask & (mask - 1) == 0 and mask != 0:
@@ -118,7 +118,7 @@ def apply_flip(re: Floats, im: Floats, q: int, mask: int, value: int) -> None:
             break
 
 
-@njit(cache=True)
+@njit(cache=True, forceinline=True)
 def permute(re: Floats, im: Floats, columns: Integers, offset: int, outr: Floats, outi: Floats) -> None:
     """Write out(i) = in(M i ^ offset) for a linear map M over the bits, given by its columns: any chain of CX.
 
@@ -152,7 +152,7 @@ def permute(re: Floats, im: Floats, columns: Integers, offset: int, outr: Floats
             b[k] = im[j]
 
 
-@njit(cache=True, fastmath=FASTMATH)
+@njit(cache=True, fastmath=FASTMATH, forceinline=True)
 def apply_phase(re: Floats, im: Floats, mask: int, value: int, c: float, s: float) -> None:
     """Multiply by c + i s where the bits ``mask`` of the index equal ``value``."""
     n = re.shape[0]
@@ -172,7 +172,7 @@ def apply_phase(re: Floats, im: Floats, mask: int, value: int, c: float, s: floa
             break
 
 
-@njit(cache=True, fastmath=FASTMATH)
+@njit(cache=True, fastmath=FASTMATH, forceinline=True)
 def apply_pauli(
     re: Floats, im: Floats, x: int, z: int, ny: int, mask: int, value: int, c: float, s: float
 ) -> None:
@@ -225,7 +225,7 @@ def apply_pauli(
             break
 
 
-@njit(cache=True, fastmath=FASTMATH)
+@njit(cache=True, fastmath=FASTMATH, forceinline=True)
 def apply_matrix(
     re: Floats, im: Floats, qubits: Integers, data: Floats, adjoint: bool, mask: int, value: int, work: Floats
 ) -> None:
@@ -268,7 +268,7 @@ def apply_matrix(
             break
 
 
-@njit(cache=True, fastmath=FASTMATH)
+@njit(cache=True, fastmath=FASTMATH, forceinline=True)
 def build_phases(n: int, angles: Floats, cr: Floats, ci: Floats) -> None:
     """Write exp(i phi(x)) for phi(x) = sum_j a_j b_j + sum_{m<j} w_jm b_j b_m over the bits b of x.
 
@@ -304,7 +304,7 @@ def build_phases(n: int, angles: Floats, cr: Floats, ci: Floats) -> None:
             hi[k] = x * ci[k] + y * cr[k]
 
 
-@njit(cache=True, fastmath=FASTMATH)
+@njit(cache=True, fastmath=FASTMATH, forceinline=True)
 def multiply_phases(re: Floats, im: Floats, cr: Floats, ci: Floats, sign: float) -> None:
     """Multiply elementwise by c_r + i sign c_i."""
     for k in range(re.shape[0]):
@@ -315,7 +315,7 @@ def multiply_phases(re: Floats, im: Floats, cr: Floats, ci: Floats, sign: float)
         im[k] = cr[k] * y + s * x
 
 
-@njit(cache=True)
+@njit(cache=True, forceinline=True)
 def gather_angles(start: int, stop: int, term_i: Integers, term_f: Floats, slots: Floats, angles: Floats) -> None:
     """Sum coefficient x slot into the angle of each monomial of a diagonal group."""
     for k in range(angles.shape[0]):
@@ -324,7 +324,7 @@ def gather_angles(start: int, stop: int, term_i: Integers, term_f: Floats, slots
         angles[term_i[t, 0]] += term_f[t] * slots[term_i[t, 1]]
 
 
-@njit(cache=True, fastmath=FASTMATH)
+@njit(cache=True, fastmath=FASTMATH, forceinline=True)
 def apply_pair(re: Floats, im: Floats, lo: int, hi: int, angles: Floats, sign: float) -> None:
     """Multiply by exp(i sign (a b_lo + b b_hi + w b_lo b_hi)) for ``angles`` = (a, b, w)."""
     both = (1 << lo) | (1 << hi)
@@ -337,7 +337,7 @@ def apply_pair(re: Floats, im: Floats, lo: int, hi: int, angles: Floats, sign: f
         apply_phase(re, im, both, both, math.cos(t), sign * math.sin(t))
 
 
-@njit(cache=True, fastmath=FASTMATH)
+@njit(cache=True, fastmath=FASTMATH, forceinline=True)
 def product_vectors(
     n: int, ops: Integers, n_start: int, fac: Integers, mats: Floats, slots: Floats, v: Floats, work: Floats
 ) -> None:
@@ -357,7 +357,7 @@ def product_vectors(
         v[4 * q + 3] = u[5]
 
 
-@njit(cache=True, fastmath=FASTMATH)
+@njit(cache=True, fastmath=FASTMATH, forceinline=True)
 def product_step(v: Floats, re: Floats, im: Floats, outr: Floats, outi: Floats) -> None:
     """Write the product of one qubit's state ``v`` (lower, upper amplitude) with that of the qubits below it."""
     s = re.shape[0]
@@ -375,7 +375,7 @@ def product_step(v: Floats, re: Floats, im: Floats, outr: Floats, outi: Floats) 
         li[k] = a * y + b * x
 
 
-@njit(cache=True)
+@njit(cache=True, forceinline=True)
 def forward(
     n: int,
     ops: Integers,

@@ -50,7 +50,7 @@ from qalgs.backends.kernels_math import (
 )
 
 
-@njit(cache=True, fastmath=FASTMATH)
+@njit(cache=True, fastmath=FASTMATH, forceinline=True)
 def transition_controlled(
     pr: Floats, pi: Floats, lr: Floats, li: Floats, q: int, mask: int, value: int, t: Floats
 ) -> None:
@@ -75,7 +75,7 @@ def transition_controlled(
             break
 
 
-@njit(cache=True, fastmath=FASTMATH)
+@njit(cache=True, fastmath=FASTMATH, forceinline=True)
 def back_one(pr: Floats, pi: Floats, lr: Floats, li: Floats, q: int, u: Floats, t: Floats, work: Floats) -> None:
     """Write T_ab = sum conj(lambda_a) psi_b for qubit ``q`` into ``t``, then apply ``u`` to psi and lambda.
 
@@ -93,7 +93,7 @@ def back_one(pr: Floats, pi: Floats, lr: Floats, li: Floats, q: int, u: Floats, 
     apply_controlled(lr, li, q, 0, 0, u)
 
 
-@njit(cache=True, fastmath=FASTMATH)
+@njit(cache=True, fastmath=FASTMATH, forceinline=True)
 def chain_gradient(
     start: int, stop: int, fac: Integers, slots: Floats, mats: Floats, t: Floats, grad: Floats, work: Floats
 ) -> None:
@@ -139,7 +139,7 @@ def chain_gradient(
         matmul2(b, a, t)
 
 
-@njit(cache=True, fastmath=FASTMATH)
+@njit(cache=True, fastmath=FASTMATH, forceinline=True)
 def overlap_where(pr: Floats, pi: Floats, lr: Floats, li: Floats, mask: int, value: int) -> tuple[float, float]:
     """Return sum conj(lambda) psi over the indices whose bits ``mask`` equal ``value``."""
     n = pr.shape[0]
@@ -160,7 +160,7 @@ def overlap_where(pr: Floats, pi: Floats, lr: Floats, li: Floats, mask: int, val
     return re, im
 
 
-@njit(cache=True, fastmath=FASTMATH)
+@njit(cache=True, fastmath=FASTMATH, forceinline=True)
 def overlap_pauli(
     pr: Floats, pi: Floats, lr: Floats, li: Floats, x: int, z: int, ny: int, mask: int, value: int
 ) -> tuple[float, float]:
@@ -196,7 +196,7 @@ def overlap_pauli(
     return c * re - s * im, c * im + s * re
 
 
-@njit(cache=True, fastmath=FASTMATH)
+@njit(cache=True, fastmath=FASTMATH, forceinline=True)
 def monomial_sums(
     n: int, pr: Floats, pi: Floats, lr: Floats, li: Floats, wr: Floats, wi: Floats, out: Floats
 ) -> None:
@@ -231,7 +231,7 @@ def monomial_sums(
         out[2 * j + 1] = ui[0]
 
 
-@njit(cache=True)
+@njit(cache=True, forceinline=True)
 def add_terms(start: int, stop: int, term_i: Integers, term_f: Floats, sums: Floats, grad: Floats) -> None:
     """Add i coefficient S_monomial to the derivative of each slot of a diagonal group."""
     for t in range(start, stop):
@@ -241,7 +241,7 @@ def add_terms(start: int, stop: int, term_i: Integers, term_f: Floats, sums: Flo
         grad[2 * slot + 1] += term_f[t] * sums[2 * m]
 
 
-@njit(cache=True)
+@njit(cache=True, forceinline=True)
 def diagonal_sums(
     n: int, op: Integers, pr: Floats, pi: Floats, lr: Floats, li: Floats, cr: Floats, ci: Floats, sums: Floats
 ) -> None:
@@ -257,7 +257,7 @@ def diagonal_sums(
         sums[0], sums[1] = overlap_where(pr, pi, lr, li, mask, value)
 
 
-@njit(cache=True)
+@njit(cache=True, forceinline=True)
 def back_diagonal(
     n: int,
     op: Integers,
@@ -292,7 +292,7 @@ def back_diagonal(
         apply_phase(lr, li, mask, value, c, s)
 
 
-@njit(cache=True, fastmath=FASTMATH)
+@njit(cache=True, fastmath=FASTMATH, forceinline=True)
 def back_start(
     n: int,
     ops: Integers,
@@ -360,7 +360,7 @@ def back_start(
                 chain_gradient(ops[m, 4], ops[m, 5], fac, slots, mats, t, grad, rest[8:])
 
 
-@njit(cache=True)
+@njit(cache=True, forceinline=True)
 def backward(
     n: int,
     ops: Integers,

@@ -213,7 +213,7 @@ _mix0, _mix1, _mix2 = _mixer(0), _mixer(1), _mixer(2)
 _back0, _back1, _back2 = _back_mixer(0), _back_mixer(1), _back_mixer(2)
 
 
-@njit(cache=True)
+@njit(cache=True, forceinline=True)
 def spread(u: Floats, q: int, coef: Floats) -> None:
     """Write A and B (real and imaginary parts, 8 numbers each) of the matrix ``u`` on qubit ``q``."""
     for k in range(8):
@@ -225,7 +225,7 @@ def spread(u: Floats, q: int, coef: Floats) -> None:
         coef[24 + k] = u[other + 1]
 
 
-@njit(cache=True, fastmath=FASTMATH)
+@njit(cache=True, fastmath=FASTMATH, forceinline=True)
 def apply_low(re: Floats, im: Floats, q: int, u: Floats, coef: Floats) -> None:
     """Apply a 2 x 2 matrix to qubit ``q`` < 3 of a state of at least three qubits; ``coef`` is scratch (32)."""
     spread(u, q, coef)
@@ -240,7 +240,7 @@ def apply_low(re: Floats, im: Floats, q: int, u: Floats, coef: Floats) -> None:
             _mix2(re, im, k, coef)
 
 
-@njit(cache=True, fastmath=FASTMATH)
+@njit(cache=True, fastmath=FASTMATH, forceinline=True)
 def back_low(pr: Floats, pi: Floats, lr: Floats, li: Floats, q: int, u: Floats, t: Floats, coef: Floats) -> None:
     """Write T_ab = sum conj(lambda_a) psi_b for qubit ``q`` < 3, then apply ``u``; ``coef`` is scratch (64)."""
     spread(u, q, coef[:32])
@@ -268,7 +268,7 @@ def back_low(pr: Floats, pi: Floats, lr: Floats, li: Floats, q: int, u: Floats, 
         t[other + 1] += total[24 + k]
 
 
-@njit(cache=True, fastmath=FASTMATH)
+@njit(cache=True, fastmath=FASTMATH, forceinline=True)
 def apply_high(re: Floats, im: Floats, q: int, u: Floats) -> None:
     """Apply a 2 x 2 matrix to qubit ``q`` >= 3."""
     a, b, c, d, e, f, g, h = u[0], u[1], u[2], u[3], u[4], u[5], u[6], u[7]
@@ -278,7 +278,7 @@ def apply_high(re: Floats, im: Floats, q: int, u: Floats) -> None:
             _apply_pair(re, im, k, s, a, b, c, d, e, f, g, h)
 
 
-@njit(cache=True, fastmath=FASTMATH)
+@njit(cache=True, fastmath=FASTMATH, forceinline=True)
 def back_high(pr: Floats, pi: Floats, lr: Floats, li: Floats, q: int, u: Floats, t: Floats, total: Floats) -> None:
     """As ``back_low`` for qubit ``q`` >= 3; ``total`` is scratch (64)."""
     a, b, c, d, e, f, g, h = u[0], u[1], u[2], u[3], u[4], u[5], u[6], u[7]

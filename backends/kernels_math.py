@@ -11,14 +11,16 @@ from numba import njit
 Floats = npt.NDArray[np.float64]
 Integers = npt.NDArray[np.int64]
 
-# Reassociation and contraction let the loops vectorise; NaN and infinity keep their meaning.
+# Reassociation and contraction let the loops vectorise; NaN and infinity keep their meaning. Rounding then depends
+# on what is compiled together, so whatever a kernel calls is inlined (forceinline): else the process that compiles
+# would link the callees' own code, one that loads from the cache the copies, and their last bits would differ.
 FASTMATH = {"reassoc", "contract", "nsz", "arcp"}
 
 CHAIN, FLIP, PAIR, PHASES, PHASE, PAULI, MATRIX, LINEAR = range(8)
 CONSTANT, RX, RY, RZ, P = range(5)
 
 
-@njit(cache=True, fastmath=FASTMATH)
+@njit(cache=True, fastmath=FASTMATH, forceinline=True)
 def factor(kind: int, index: int, slots: Floats, mats: Floats, f: Floats) -> None:
     """Write one factor of a chain, a constant or a rotation, into ``f`` as (re, im) of 00, 01, 10, 11."""
     if kind == CONSTANT:
@@ -51,7 +53,7 @@ def factor(kind: int, index: int, slots: Floats, mats: Floats, f: Floats) -> Non
         f[7] = s
 
 
-@njit(cache=True, fastmath=FASTMATH)
+@njit(cache=True, fastmath=FASTMATH, forceinline=True)
 def matmul2(a: Floats, b: Floats, out: Floats) -> None:
     """Write the product ``a @ b`` of two 2 x 2 complex matrices in (re, im) pairs."""
     for i in range(2):
@@ -69,7 +71,7 @@ def matmul2(a: Floats, b: Floats, out: Floats) -> None:
             out[4 * i + 2 * j + 1] = im
 
 
-@njit(cache=True, fastmath=FASTMATH)
+@njit(cache=True, fastmath=FASTMATH, forceinline=True)
 def chain(start: int, stop: int, fac: Integers, slots: Floats, mats: Floats, u: Floats, work: Floats) -> None:
     """Write the product of the factors ``start:stop`` (the first acts first) into ``u``."""
     factor(fac[start, 0], fac[start, 1], slots, mats, u)
@@ -80,7 +82,7 @@ def chain(start: int, stop: int, fac: Integers, slots: Floats, mats: Floats, u: 
             u[m] = work[8 + m]
 
 
-@njit(cache=True, fastmath=FASTMATH)
+@njit(cache=True, fastmath=FASTMATH, forceinline=True)
 def dagger2(u: Floats, out: Floats) -> None:
     """Write the adjoint of a 2 x 2 matrix."""
     for i in range(2):
@@ -89,7 +91,7 @@ def dagger2(u: Floats, out: Floats) -> None:
             out[4 * i + 2 * j + 1] = -u[4 * j + 2 * i + 1]
 
 
-@njit(cache=True)
+@njit(cache=True, forceinline=True)
 def parity(x: int) -> int:
     """Return the parity of the bits of ``x``."""
     x ^= x >> 32

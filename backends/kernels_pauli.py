@@ -18,7 +18,7 @@ from qalgs.backends.kernels_pauli_lanes import CONSTANT, IMAGINARY, REAL, add_la
 BLOCK = 10
 
 
-@njit(cache=True, fastmath=FASTMATH)
+@njit(cache=True, fastmath=FASTMATH, forceinline=True)
 def diagonal_block(first: int, stop: int, zs: Integers, coef: Floats, high: int, bits: int, out: Floats) -> None:
     """Write D(i) = sum_t coef[t] (-1)**|zs[t] & i| for the 2**bits indices i that start at ``high``."""
     size = 1 << bits
@@ -54,7 +54,7 @@ def diagonal_tables(n: int, ptr: Integers, zs: Integers, cr: Floats, ci: Floats,
         diagonal_block(ptr[g], ptr[g + 1], zs, ci, 0, n, out[g, 1])
 
 
-@njit(cache=True, fastmath=FASTMATH)
+@njit(cache=True, fastmath=FASTMATH, forceinline=True)
 def add_product(
     dr: Floats, di: Floats, scale: float, sr: Floats, si: Floats, x: int, kind: int, outr: Floats, outi: Floats
 ) -> None:
@@ -76,7 +76,7 @@ def add_product(
             outi[k] += di[j] * sr[j]
 
 
-@njit(cache=True, fastmath=FASTMATH)
+@njit(cache=True, fastmath=FASTMATH, forceinline=True)
 def dot_product(
     dr: Floats, di: Floats, sr: Floats, si: Floats, tr: Floats, ti: Floats, x: int, kind: int, inside: bool
 ) -> float:
@@ -105,7 +105,7 @@ def dot_product(
     return total
 
 
-@njit(cache=True)
+@njit(cache=True, forceinline=True)
 def highest(x: int) -> int:
     """Return the highest set bit of a positive number."""
     top = 1
@@ -114,7 +114,7 @@ def highest(x: int) -> int:
     return top
 
 
-@njit(cache=True)
+@njit(cache=True, forceinline=True)
 def diagonals(
     g: int,
     start: int,
@@ -140,7 +140,7 @@ def diagonals(
     return dr, di
 
 
-@njit(cache=True, fastmath=FASTMATH)
+@njit(cache=True, fastmath=FASTMATH, forceinline=True)
 def apply_sum(
     n: int,
     xs: Integers,
@@ -179,7 +179,7 @@ def apply_sum(
             add_product(dr, di, cr[ptr[g]], sr, si, x & (block - 1), kinds[g], pr, pi)
 
 
-@njit(cache=True, fastmath=FASTMATH)
+@njit(cache=True, fastmath=FASTMATH, forceinline=True)
 def expect_sum(
     n: int,
     xs: Integers,

@@ -58,7 +58,7 @@ def starting(ops: Integers) -> int:
     return len(seen)
 
 
-@njit(cache=True)
+@njit(cache=True, forceinline=True)
 def fill_slots(
     base: Floats,
     rows: Integers,
@@ -78,7 +78,7 @@ def fill_slots(
         out[tape_slots[k]] = extra[k]
 
 
-@njit(cache=True)
+@njit(cache=True, forceinline=True)
 def global_phase(phase_slots: Integers, phase_coef: Floats, slots: Floats) -> float:
     """Return the angle of the global phase."""
     angle = 0.0
@@ -87,7 +87,7 @@ def global_phase(phase_slots: Integers, phase_coef: Floats, slots: Floats) -> fl
     return angle
 
 
-@njit(cache=True)
+@njit(cache=True, forceinline=True)
 def write_state(angle: float, re: Floats, im: Floats, out: Floats) -> None:
     """Write exp(i angle) psi as re, im pairs."""
     c = math.cos(angle)
@@ -97,7 +97,7 @@ def write_state(angle: float, re: Floats, im: Floats, out: Floats) -> None:
         out[2 * k + 1] = c * im[k] + s * re[k]
 
 
-@njit(cache=True)
+@njit(cache=True, forceinline=True)
 def read_bra(angle: float, bra: Floats, re: Floats, im: Floats) -> None:
     """Read a bra from re, im pairs and move the state's global phase over to it."""
     c = math.cos(angle)
@@ -109,7 +109,7 @@ def read_bra(angle: float, bra: Floats, re: Floats, im: Floats) -> None:
         im[k] = c * y - s * x
 
 
-@njit(cache=True, fastmath=FASTMATH)
+@njit(cache=True, fastmath=FASTMATH, forceinline=True)
 def overlap(ar: Floats, ai: Floats, br: Floats, bi: Floats) -> tuple[float, float]:
     """Return <a|b>."""
     re = 0.0
@@ -120,7 +120,7 @@ def overlap(ar: Floats, ai: Floats, br: Floats, bi: Floats) -> tuple[float, floa
     return re, im
 
 
-@njit(cache=True, fastmath=FASTMATH)
+@njit(cache=True, fastmath=FASTMATH, forceinline=True)
 def project(
     n: int,
     xs: Integers,
@@ -152,7 +152,7 @@ def project(
     return energy
 
 
-@njit(cache=True)
+@njit(cache=True, forceinline=True)
 def program_tables(ints: Integers, floats: Floats) -> tuple[Any, ...]:
     """Cut a packed program (see :func:`pack`) into its tables."""
     n_ops, n_fac, n_mats, n_terms, n_q, n_data = ints[1:7]
@@ -184,7 +184,7 @@ def program_tables(ints: Integers, floats: Floats) -> tuple[Any, ...]:
     return gates, (base, rows, cols, coef), tape_slots, phase_slots, phase_coef
 
 
-@njit(cache=True)
+@njit(cache=True, forceinline=True)
 def observable_tables(n: int, o_ints: Integers, o_floats: Floats) -> tuple[Any, ...]:
     """Cut a packed observable into its tables."""
     n_groups, n_paulis, tabled = o_ints[:3]
@@ -198,7 +198,7 @@ def observable_tables(n: int, o_ints: Integers, o_floats: Floats) -> tuple[Any, 
     return xs, ptr, zs, cr, ci, kinds, table
 
 
-@njit(cache=True)
+@njit(cache=True, forceinline=True)
 def vectors(count: int, size: int) -> Floats:
     """Return uninitialised arrays, shape (count, size), aligned to the machine's longest vectors (64 bytes)."""
     raw = np.empty(count * size + 8)

@@ -26,7 +26,7 @@ _MIX1 = np.uint64(0xBF58476D1CE4E5B9)
 _MIX2 = np.uint64(0x94D049BB133111EB)
 
 
-@njit(cache=True)
+@njit(cache=True, forceinline=True)
 def mixed(x: np.uint64) -> np.uint64:
     """Return a scrambled word: the finaliser of SplitMix64 (Steele, Lea, Flood, OOPSLA 2014)."""
     x = (x ^ (x >> np.uint64(30))) * _MIX1
@@ -34,14 +34,14 @@ def mixed(x: np.uint64) -> np.uint64:
     return x ^ (x >> np.uint64(31))
 
 
-@njit(cache=True)
+@njit(cache=True, forceinline=True)
 def draw(source: Words) -> float:
     """Return a uniform number in [0, 1) and move the generator ``source`` (1 word) on."""
     source[0] += _STEP
     return float(mixed(source[0]) >> np.uint64(11)) * 2.0**-53
 
 
-@njit(cache=True, fastmath=FASTMATH)
+@njit(cache=True, fastmath=FASTMATH, forceinline=True)
 def apply_two(re: Floats, im: Floats, q: int, r: int, u: Floats, scale: float) -> float:
     """Apply ``scale`` times a 4 x 4 matrix to qubits ``q`` (lower digit) and ``r``; return the squared norm."""
     n = re.shape[0]
@@ -88,7 +88,7 @@ def apply_two(re: Floats, im: Floats, q: int, r: int, u: Floats, scale: float) -
     return total
 
 
-@njit(cache=True, fastmath=FASTMATH)
+@njit(cache=True, fastmath=FASTMATH, forceinline=True)
 def reduced(re: Floats, im: Floats, q: int, r: int, rho: Floats) -> None:
     """Write <psi| (|m><k|) |psi> = sum conj(psi_m) psi_k for k, m of qubits ``q`` and ``r`` (-1 for none)."""
     n = re.shape[0]
@@ -112,7 +112,7 @@ def reduced(re: Floats, im: Floats, q: int, r: int, rho: Floats) -> None:
                 rho[2 * (k * dim + m) + 1] += ys[k] * xs[m] - xs[k] * ys[m]
 
 
-@njit(cache=True)
+@njit(cache=True, forceinline=True)
 def choose(
     channel: Integers, floor: float, weights: Floats, re: Floats, im: Floats, source: Words, rho: Floats
 ) -> int:
@@ -144,7 +144,7 @@ def choose(
     return chosen
 
 
-@njit(cache=True)
+@njit(cache=True, forceinline=True)
 def trajectory(
     table: Integers, floors: Floats, kraus: Floats, weights: Floats, re: Floats, im: Floats, source: Words
 ) -> float:
@@ -171,7 +171,7 @@ def trajectory(
     return norm
 
 
-@njit(cache=True, fastmath=FASTMATH)
+@njit(cache=True, fastmath=FASTMATH, forceinline=True)
 def squared_norm(re: Floats, im: Floats) -> float:
     """Return <psi|psi>."""
     total = 0.0
@@ -180,7 +180,7 @@ def squared_norm(re: Floats, im: Floats) -> float:
     return total
 
 
-@njit(cache=True)
+@njit(cache=True, forceinline=True)
 def outcome(re: Floats, im: Floats, norm: float, source: Words) -> int:
     """Return a basis state drawn from |psi|^2."""
     left = draw(source) * norm

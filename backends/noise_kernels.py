@@ -27,7 +27,7 @@ _TILE = 64
 FASTMATH = {"reassoc", "contract", "nsz", "arcp"}
 
 
-@njit(cache=True)
+@njit(cache=True, forceinline=True)
 def _rotate(m, kind, angle):
     """Replace the map ``m`` by ``R(angle) m``."""
     c = math.cos(angle)
@@ -41,7 +41,7 @@ def _rotate(m, kind, angle):
         m[v, j] = s * a + c * b
 
 
-@njit(cache=True)
+@njit(cache=True, forceinline=True)
 def _multiply(f, m, out):
     """Write the map "first ``m``, then ``f``" to ``out``."""
     for i in range(4):
@@ -49,14 +49,14 @@ def _multiply(f, m, out):
             out[i, j] = f[i, 0] * m[0, j] + f[i, 1] * m[1, j] + f[i, 2] * m[2, j] + f[i, 3] * m[3, j]
 
 
-@njit(cache=True)
+@njit(cache=True, forceinline=True)
 def _identity(m):
     for i in range(4):
         for j in range(4):
             m[i, j] = 1.0 if i == j else 0.0
 
 
-@njit(cache=True)
+@njit(cache=True, forceinline=True)
 def chain_map(factors, consts, first, last, angles, m, work):
     """Compose the factors ``first`` to ``last`` of a chain into the map ``m`` (4, 4)."""
     _identity(m)
@@ -68,7 +68,7 @@ def chain_map(factors, consts, first, last, angles, m, work):
             _rotate(m, factors[k, 0], angles[factors[k, 1]])
 
 
-@njit(cache=True, fastmath=FASTMATH)
+@njit(cache=True, fastmath=FASTMATH, forceinline=True)
 def apply_chain(r, qubit, m):
     """Apply a one-qubit map to the Pauli vector ``r`` in place."""
     size = r.shape[0]
@@ -95,21 +95,21 @@ def apply_chain(r, qubit, m):
                 ri[k] = m00 * i + m01 * x + m02 * y + m03 * z
 
 
-@njit(cache=True)
+@njit(cache=True, forceinline=True)
 def _transpose(m, out):
     for i in range(4):
         for j in range(4):
             out[i, j] = m[j, i]
 
 
-@njit(cache=True)
+@njit(cache=True, forceinline=True)
 def _offsets(a, b, offsets):
     """Offsets of the 16 Pauli pairs of qubits ``a`` (low digit) and ``b`` (high digit)."""
     for i in range(16):
         offsets[i] = ((i & 3) << (2 * a)) + ((i >> 2) << (2 * b))
 
 
-@njit(cache=True, fastmath=FASTMATH)
+@njit(cache=True, fastmath=FASTMATH, forceinline=True)
 def apply_pair(r, a, b, entries, coefs, transposed):
     """Apply a sparse two-qubit map in place; ``entries`` (E, 2) are (row, column), ``coefs`` (E,) the values."""
     lo = min(a, b)
@@ -144,7 +144,7 @@ def apply_pair(r, a, b, entries, coefs, transposed):
                 r[bases[t] + offsets[i]] = new[i, t]
 
 
-@njit(cache=True)
+@njit(cache=True, forceinline=True)
 def pair_values(abc, angle, coefs):
     """Write ``a + b cos(angle) + c sin(angle)`` per entry; a fixed gate has b = c = 0."""
     c = math.cos(angle)
@@ -153,7 +153,7 @@ def pair_values(abc, angle, coefs):
         coefs[e] = abc[e, 0] + c * abc[e, 1] + s * abc[e, 2]
 
 
-@njit(cache=True)
+@njit(cache=True, forceinline=True)
 def ground(r):
     """Write the Pauli vector of |0...0>: one where every Pauli is I or Z."""
     r[:] = 0.0
@@ -165,7 +165,7 @@ def ground(r):
         filled *= 4
 
 
-@njit(cache=True)
+@njit(cache=True, forceinline=True)
 def _run(ops, factors, consts, entry_ij, entry_abc, angles, r, m, work, coefs, saved, slots):
     """Evolve ``r`` through the program; where ``slots[k] >= 0``, keep the state before op k in ``saved``."""
     for k in range(ops.shape[0]):
@@ -200,7 +200,7 @@ def components(num_qubits, ops, factors, consts, entry_ij, entry_abc, angles, wa
     return out
 
 
-@njit(cache=True, fastmath=FASTMATH)
+@njit(cache=True, fastmath=FASTMATH, forceinline=True)
 def _correlate_chain(left, r, qubit, g):
     """Write ``g[i, j] = sum over the other qubits of left[i, .] r[j, .]`` for the Paulis i, j of one qubit."""
     s = 1 << (2 * qubit)
@@ -216,7 +216,7 @@ def _correlate_chain(left, r, qubit, g):
                 g[i, j] += total
 
 
-@njit(cache=True)
+@njit(cache=True, forceinline=True)
 def _chain_gradient(factors, consts, first, last, angles, g, prefixes, suffix, work, gradient):
     """Add ``d<g, map>/d angle`` for every rotation of the chain, by prefix and suffix products."""
     for k in range(first, last):
@@ -247,7 +247,7 @@ def _chain_gradient(factors, consts, first, last, angles, g, prefixes, suffix, w
         suffix[:, :] = work
 
 
-@njit(cache=True, fastmath=FASTMATH)
+@njit(cache=True, fastmath=FASTMATH, forceinline=True)
 def _pair_gradient(left, r, a, b, entries, abc, angle):
     """Return ``sum over entries of (-b sin + c cos) <left[i, .], r[j, .]>``."""
     lo = min(a, b)
