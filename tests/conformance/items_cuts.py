@@ -23,8 +23,8 @@ def house() -> Any:
     return graph
 
 
-WEIGHT = frozenset({"weight", "n_jobs"})
-"""Any word may name an attribute; any int counts workers, from the end if negative."""
+WEIGHT = frozenset({"weight", "n_jobs", "backend"})
+"""Any word may name an attribute or a backend; any int counts workers, from the end if negative."""
 LOOP: Refused = [
     ({"graph": nx.Graph([(0, 0)])}, "self-loop|itself|loop"),
     ({"graph": nx.DiGraph([(0, 1)])}, "undirected"),
@@ -62,7 +62,7 @@ def cut(name: str, **given: Any) -> Item:
         given=lambda: {"graph": house(), **given},
         seeded=True,
         refused=CHOICES,
-        workers="n_jobs",
+        workers="parallel",
         accepted=WEIGHT,
     )
 
@@ -85,11 +85,11 @@ CUTS = [
     cut("auto"),
     cut("rank1", method="rank1", rank=1),
     cut("three-arc", method="three-arc"),
-    cut("arcs", method="arcs", backend="threading"),
-    cut("circles", method="circles", rank=3, circles=20, backend="threading"),
+    cut("arcs", method="arcs"),
+    cut("circles", method="circles", rank=3, circles=20),
     cut("vertices", method="vertices"),
     *(
-        cut(f"refine={refine}", method="circles", circles=5, refine=refine, backend="threading")
+        cut(f"refine={refine}", method="circles", circles=5, refine=refine)
         for refine in ("1opt", "anneal", "tabu")
     ),
     *(cut(f"matrix={matrix}", method="three-arc", matrix=matrix) for matrix in ("laplacian", "adjacency")),
@@ -139,6 +139,7 @@ CUTS = [
                 ({"evaluations": 3}, "evaluations must be .*3"),
                 ({"reps": 0}, "reps must be .*0"),
             ],
+            workers="parallel" if name in {"circles", "qaoa"} else "",
             accepted=WEIGHT if name == "qaoa-noisy" else WEIGHT | {"device"},
         )
         for name in get_args(MethodName)
@@ -149,7 +150,7 @@ CUTS = [
         make=listed(max3cut.iter_cells),
         given=lambda: {"graph": house(), "top": 3, "method": "circles", "circles": 20},
         seeded=True,
-        workers="n_jobs",
+        workers="parallel",
         accepted=WEIGHT,
         refused=[({"method": "guess"}, "method must be .*guess"), ({"top": 0}, "top must be .*0")],
     ),
@@ -160,7 +161,7 @@ CUTS = [
         run=lambda steps, seed: steps[-1],
         given=lambda: {"graph": house()},
         seeded=True,
-        workers="n_jobs",
+        workers="parallel",
         refused=CHOICES,
         accepted=WEIGHT,
     ),
@@ -170,7 +171,7 @@ CUTS = [
         make=max3cut.maximize_form,
         given=lambda: {"Q": np.outer([1, 2, -1], [1, 2, -1]).astype(float), "K": 3, "rank": 2},
         seeded=True,
-        workers="n_jobs",
+        workers="parallel",
         accepted=WEIGHT,
         refused=[
             ({"K": 1}, "K must be .*1"),

@@ -118,6 +118,7 @@ SCANS = [
         make=scanned,
         given=lambda: {"name": "H2", "lengths": [0.7, 0.8], "block": 1},
         run=lambda result, seed: result.to_dict(),
+        workers="parallel",
         seeded=True,
         refused=[
             ({"lengths": [-1.0]}, "lengths must .*-1"),

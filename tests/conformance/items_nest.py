@@ -331,6 +331,7 @@ def study(seed: int | None = 0, **options: Any) -> Any:
     return grid.run(**options)
 
 
+BUFFER = ({"buffer": -1}, "buffer must .*-1")
 DRIVERS = [
     Item(
         kind="driver",
@@ -356,12 +357,28 @@ DRIVERS = [
         kind="driver",
         name="Study",
         make=study,
-        given=lambda: {"backend": "threading"},
         seeded=True,
         random=True,
-        workers="n_jobs",
+        workers="parallel",
         run=lambda result, seed: (result.table(), result.pooled()),
         refused=[({"groups": []}, "cells must hold"), ({"groups": [[]]}, "jobs must ")],
+    ),
+    Item(
+        kind="driver",
+        name="frontier",
+        make=nest.frontier,
+        given=lambda: {"jobs": jobs(), "snapshot": manila(), "fractions": (0.9, 1.0), "schedule": nest.Linear(2)},
+        run=summary,
+        workers="parallel",
+        refused=[({"fractions": ()}, "fractions must "), ({"fractions": (1.5,)}, "must .*1.5"), BUFFER],
+    ),
+    Item(
+        kind="driver",
+        name="sweep",
+        make=nest.sweep,
+        given=lambda: {"devices": ["fake_manila", "fake_quito"], "qubits": 2, "jobs": 2, "cycles": 2},
+        workers="parallel",
+        refused=[({"qubits": 0}, "qubits must .*0"), ({"jobs": 0}, "jobs must .*0"), BUFFER],
     ),
 ]
 

@@ -267,4 +267,28 @@ POLYNOMIALS = [
     ),
 ]
 
-ITEMS = [*SOLVERS, *STARTS, *GENERATORS, *POLYNOMIALS]
+DRIVERS = [
+    Item(
+        kind="driver",
+        name="compare",
+        make=qlsp.compare,
+        given=lambda: {"solvers": [inner(), qlsp.ChebyshevLCU()], "system": system(), "epsilon": 0.1},
+        run=lambda table, seed: table.to_dict(),
+        workers="parallel",
+        refused=[*EPSILON, ({"solvers": []}, "solvers must ")],
+        accepted=frozenset({"attempts"}),
+    ),
+    Item(
+        kind="driver",
+        name="noise_sweep",
+        make=qlsp.noise_sweep,
+        given=lambda: {"solvers": [inner()], "system": system(), "levels": (0.0, 0.01), "shots": 50},
+        run=lambda sweep, seed: sweep.to_dict(),
+        seeded=True,
+        random=True,
+        workers="parallel",
+        refused=[*EPSILON, ({"levels": (2.0,)}, "levels must .*2"), ({"shots": 0}, "shots must .*0"), *SEED],
+    ),
+]
+
+ITEMS = [*SOLVERS, *STARTS, *GENERATORS, *POLYNOMIALS, *DRIVERS]

@@ -6,7 +6,6 @@ import importlib
 import inspect
 from collections.abc import Callable, Iterable
 from functools import cache
-from pathlib import Path
 from typing import Any, get_args
 
 import pytest
@@ -230,10 +229,6 @@ def test_every_kind_is_compared_with_the_package() -> None:
     assert {item.kind for item in every()} - {"driver"} == set(KINDS)
 
 
-ELSEWHERE = {"scan": "eigengame/test_eigengame_scan.py"}
-"""Work in processes that are slow to start and agree up to rounding only: compared where it is tested."""
-
-
 def test_whatever_spreads_its_work_is_checked_for_it() -> None:
     spread = set()
     for package in ("circuits", "backends", "eigengame", "qlsp", "nest", "max3cut", "optimizers"):
@@ -243,13 +238,10 @@ def test_whatever_spreads_its_work_is_checked_for_it() -> None:
             )
             callables = [value, *methods] if callable(value) else []
             arguments = [a for c in callables for a in signature(c)]
-            if {"n_jobs", "workers"} & set(arguments):
+            if {"n_jobs", "workers", "parallel"} & set(arguments):
                 spread.add(name)
     checked = {item.name.partition("[")[0] for item in every() if item.workers}
-    for name, elsewhere in ELSEWHERE.items():
-        assert "n_jobs=n" in Path(__file__).parents[1].joinpath(elsewhere).read_text(encoding="utf-8")
-        assert name in spread
-    assert spread - checked == set(ELSEWHERE)
+    assert spread - checked == set()
 
 
 def signature(value: Any) -> list[str]:
