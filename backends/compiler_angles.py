@@ -223,6 +223,11 @@ def _binary(name: str, a: Dual, b: Dual) -> Dual:
 
 def _affine(tape: Sequence[Step], where: object) -> tuple[float, dict[int, float]] | None:
     """Return constant and coefficients if the tape is affine in the parameters, else None."""
+    if len(tape) == 1 and tape[0][0] == "MUL":  # a multiple of one parameter, the usual case
+        _, left, right = tape[0]
+        if left is not None and right is not None and {left[0], right[0]} == {"number", "column"}:
+            (number, column) = (left, right) if left[0] == "number" else (right, left)
+            return 0.0, {int(column[1]): number[1]}
     stack: list[tuple[float, dict[int, float]]] = []
 
     def fetch(operand: tuple[str, float] | None) -> tuple[float, dict[int, float]]:

@@ -226,7 +226,7 @@ def test_sampling_of_what_only_aer_can_run(manila: DeviceSnapshot) -> None:
     circuit.reset(0)
     circuit.measure(0, 0)
     sampler = NoisySampler(manila, [0], seed=2)
-    text = "probabilities need final measurements and the compiled engine; use run(...) instead"
+    text = "probabilities need final measurements and a circuit that fits a density matrix; use run(...) instead"
     refused(lambda: sampler.probabilities(circuit), text)
     counts = sampler.run([circuit], shots=400).result()[0].data.c.get_counts()
     assert counts["0"] > 320
