@@ -46,7 +46,8 @@ def collapse_threshold(gap: float, shift: float, parent: float) -> float:
     r"""Return the attenuation f below which an uncalibrated player falls onto its parent.
 
     A cross term attenuated to f times its value lifts the parent only by :math:`f^2(c-E_j)`; the player at
-    :math:`E_k` prefers the parent's state if :math:`f^2<(E_k-E_j)/(c-E_j)`.
+    :math:`E_k` prefers the parent's state if :math:`f^2<(E_k-E_j)/(c-E_j)`. On a device all energies are the
+    measured ones: noise also draws them together.
 
     Args:
         gap: E_k - E_j, positive.
