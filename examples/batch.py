@@ -48,10 +48,16 @@ print(f"worst final ratio to the best region: {batch.final_ratio:.3f}")
 
 # %%
 points = frontier(circuits, snapshot, buffer=1, fractions=(0.85, 0.97) if FAST else (0.8, 0.9, 0.95, 0.97, 0.99))
-points.plot()
+fig, axes = plt.subplots(1, 2, figsize=(14, 5))
+batch.plot_gantt(ax=axes[0])
+points.plot(ax=axes[1])
+fig.tight_layout()
 plt.show()
 
 # %% [markdown]
+# Left, the plan: when each job holds the chip. Right, what quality costs: asking every job's last cycle to be closer to
+# its own best qubits takes more machine time, but far less than one job after another.
+#
 # ## Training, with the control
 #
 # Part of what a schedule seems to win comes from restarting the optimiser at each cycle. The control restarts it just
@@ -72,9 +78,15 @@ for name, result in results.items():
         print(f"{name:16s} {row['job']:8s} exact noisy energy on its best qubits {row['reference']:.4f}")
 
 # %%
-fig, axes = plt.subplots(1, 2, figsize=(12, 4))
+fig, axes = plt.subplots(1, 3, figsize=(16, 4))
 results["Nest"].plot_esp(ax=axes[0])
 results["Nest"].plot_energy(ax=axes[1])
+rows = [[row["gap"] for row in result.table()] for result in results.values()]
+for k, (name, gaps) in enumerate(zip(results, rows, strict=True)):
+    axes[2].bar([j + 0.4 * k - 0.2 for j in range(len(gaps))], gaps, 0.38, label=name)
+axes[2].set_xticks(range(len(jobs)), [job.name for job in jobs])
+axes[2].set(ylabel="distance to the exact energy", title="Nest beside its control, one seed")
+axes[2].legend()
 fig.tight_layout()
 plt.show()
 

@@ -51,7 +51,10 @@ print("oscillator strengths from the ground state:", np.round(result.oscillator_
 fig, axes = plt.subplots(1, 2, figsize=(11, 4))
 result.plot_levels(ax=axes[0])
 result.plot_history(ax=axes[1])
+axes[0].set_title("H₂ at 0.735 Å: four levels")
+axes[1].set_title("how each player found its level (peaks: restarts)")
 fig.tight_layout()
+plt.show()
 
 # %% [markdown]
 # ## Along the bond
@@ -68,8 +71,10 @@ worst = np.abs(found - exact).max()
 print(f"largest error of {found.size} levels: {worst * 1000:.5f} mHa (chemical accuracy is 1.6)")
 assert worst < 1.6e-3
 
-ax = curve.plot()
-ax.plot([p.length for p in curve.points], exact, "k:", lw=0.8)
+fig, ax = plt.subplots(figsize=(8, 5))
+curve.plot(ax=ax)
+ax.plot([p.length for p in curve.points], exact, "k:", lw=0.8, label="_exact")
+fig.tight_layout()
 plt.show()
 
 # %% [markdown]

@@ -35,15 +35,36 @@ for table in range(3):
     print(f"table {table}:", ", ".join(sorted(n for n, t in result.partition.items() if t == table))[:90], "...")
 
 # %% [markdown]
-# ## The picture behind the certificate
+# ## The seating, and its certificate
 #
-# Two eigenvectors of the network put every character on a plane. Cutting the circular order of the points into three
-# arcs gives every candidate of the low-rank problem; a semidefinite program bounds all seatings from above.
+# Grey lines join characters who share scenes and sit apart, red ones those who must share a table. Right, the search
+# against the bound: two eigenvectors of the network give the first seatings (every cut of a circular order into three
+# arcs), refinement the rest, and a semidefinite program says that no seating at all can do better than the dashed line.
 
 # %%
-fig, axes = plt.subplots(1, 2, figsize=(11, 5))
-result.plot_cells(ax=axes[0])
+colours = ("tab:blue", "tab:orange", "tab:green")
+centres = {0: (-1.2, -0.7), 1: (1.2, -0.7), 2: (0.0, 1.4)}
+position = {}
+for table, centre in centres.items():
+    guests = sorted((n for n, t in result.partition.items() if t == table), key=novel.degree)
+    position |= nx.circular_layout(novel.subgraph(guests), scale=0.85, center=centre)
+fig, axes = plt.subplots(1, 2, figsize=(13, 6))
+for apart, colour, width in ((True, "lightgrey", 0.4), (False, "crimson", 1.2)):
+    edges = [e for e in novel.edges if (result.partition[e[0]] != result.partition[e[1]]) == apart]
+    nx.draw_networkx_edges(novel, position, edges, ax=axes[0], edge_color=colour, width=width)
+nx.draw_networkx_nodes(
+    novel,
+    position,
+    ax=axes[0],
+    node_size=[12 + 6 * novel.degree(n) for n in novel],
+    node_color=[colours[result.partition[n]] for n in novel],
+)
+famous = sorted(novel, key=novel.degree, reverse=True)[:9]
+nx.draw_networkx_labels(novel, position, {n: n for n in famous}, ax=axes[0], font_size=8)
+axes[0].set(title=f"three tables: {result.cut} of {result.total_weight} scenes kept apart", aspect="equal")
+axes[0].set_axis_off()
 result.plot_trace(ax=axes[1])
+axes[1].set_title("the search against the bound")
 fig.tight_layout()
 plt.show()
 
@@ -54,6 +75,7 @@ plt.show()
 # the control stands beside every result.
 
 # %%
+found = []
 core = novel.subgraph(sorted(novel, key=novel.degree, reverse=True)[: 6 if FAST else 8])
 for depth in (1, 2):
     run = run_qaoa(core, "qutrit", reps=depth, budget=40 if FAST else 150, samples=256, seed=3)
@@ -62,6 +84,23 @@ for depth in (1, 2):
         f"P(optimum) {run.success_probability:.3f} (guessing {run.uniform_success_probability:.4f}), "
         f"best of 256 {run.best_of_shots} (guessing {run.uniform_best_of_shots}), optimum {run.optimum}"
     )
+    found.append(run)
+
+# %%
+fig, axes = plt.subplots(1, 2, figsize=(10, 3.5))
+labels = ["guessing", *(f"QAOA p={run_depth}" for run_depth in (1, 2))]
+means = [found[0].uniform_cut, *(run.expected_cut for run in found)]
+hits = [found[0].uniform_success_probability, *(run.success_probability for run in found)]
+for ax, heights, title in (
+    (axes[0], means, "mean cut of a sample"),
+    (axes[1], hits, "probability of the optimum"),
+):
+    ax.bar(labels, heights, color=["grey", "tab:blue", "tab:blue"])
+    ax.set_title(title)
+axes[0].axhline(found[0].optimum, color="black", ls="--", lw=0.8, label="optimum (and best of 256, guessing too)")
+axes[0].legend(fontsize=8, loc="lower right")
+fig.tight_layout()
+plt.show()
 
 # %%
 table = compare([core], methods=("auto", "greedy", "frieze-jerrum", "qaoa"), budget=1.0, evaluations=40)

@@ -30,7 +30,9 @@ from qalgs.cli.jobsfile import load_jobs
 from qalgs.eigengame import ExcitedStates
 
 FAST = os.environ.get("QALGS_FAST") == "1"
-here = Path(__file__).parent if "__file__" in globals() else Path("examples")
+# A notebook has no file of its own: it runs beside the jobs file or one folder above.
+here = next(p for p in (Path(), Path("examples"), Path(__file__).parent if "__file__" in globals() else Path())
+            if (p / "mixed.toml").exists())  # fmt: skip
 
 # %%
 campaign = load_jobs(here / "mixed.toml").campaign(fast=FAST)
@@ -49,6 +51,9 @@ fig.tight_layout()
 plt.show()
 
 # %% [markdown]
+# Left: who holds which qubits in the first cycle (the grey ones stay idle as a buffer). Right: every job climbs from
+# forgiving to good qubits, dashed the target, solid what the chip had free.
+#
 # ## Players of a game, as tenants
 #
 # In a parallel EigenGame each state is found by its own player, who needs only the latest snapshots of the players
@@ -73,6 +78,20 @@ for number, energies in enumerate(game.energies):
         " errors (mHa)",
         np.round(1000 * (energies - exact), 1),
     )
+
+# %%
+fig, ax = plt.subplots(figsize=(7, 4))
+errors = 1000 * np.abs(np.array([np.asarray(e) for e in game.energies]) - exact)
+for level, column in enumerate(errors.T):
+    ax.semilogy(range(1, len(errors) + 1), np.maximum(column, 1e-3), "o-", label=f"level {level}")
+ax.axhline(1.6, color="black", ls=":", lw=0.8, label="chemical accuracy")
+ax.set(
+    xlabel="round", ylabel="distance to the exact level (mHa)", title="players of one round are co-located jobs"
+)
+ax.set_xticks(range(1, len(errors) + 1))
+ax.legend()
+fig.tight_layout()
+plt.show()
 
 # %% [markdown]
 # **Answer.** They can: regions stay disjoint with a buffer in every cycle, each job keeps its own optimiser and budget,
