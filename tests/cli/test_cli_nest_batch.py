@@ -8,6 +8,7 @@ import pytest
 from qalgs.cli import main
 from qalgs.cli.jobsfile import load_jobs
 from qalgs.nest import Ledger
+from qalgs.nest.requests import count_bases
 
 ROOT = Path(__file__).resolve().parents[2]
 HEAD = """\
@@ -100,6 +101,13 @@ def test_planning_can_be_asked_for(file: Path, capsys: pytest.CaptureFixture[str
 def test_the_example_batch_is_twelve_jobs_of_two_sizes() -> None:
     jobs = load_jobs(ROOT / "examples" / "batch.toml").jobs(fast=True)
     assert sorted(job.num_qubits for job in jobs) == [4] * 6 + [6] * 6
+    mixed = load_jobs(ROOT / "examples" / "batch_mixed.toml").jobs()
+    assert len(mixed) == 12
+    assert {job.num_qubits for job in mixed} == {4, 5, 6}
+    assert {count_bases(job.observable) for job in mixed} == {1, 2, 3, 5}
+    # Twelve jobs can be eight times quicker together only if none is longer than an eighth of all.
+    circuits = [(job.evaluations or 36) * count_bases(job.observable) for job in mixed]
+    assert sum(circuits) > 9 * max(circuits)
     study = load_jobs(ROOT / "examples" / "study.toml")
     assert len(study.models) >= 4
     assert study.head.campaign.seeds == 20
