@@ -208,7 +208,7 @@ def max3cut_encoding(
     if not isinstance(graph, nx.Graph) or graph.is_directed() or graph.is_multigraph():
         raise invalid("graph", type(graph).__name__, "must be an undirected networkx graph without parallel edges")
     if len(graph) == 0:
-        raise invalid("graph", graph, "must have at least one node")
+        raise invalid("graph", "no node", "must have at least one node")
     position = {node: i for i, node in enumerate(graph.nodes)}
     edges, weights = [], []
     for u, v, data in graph.edges(data=True):

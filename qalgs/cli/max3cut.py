@@ -18,7 +18,7 @@ Graph = Annotated[Path, typer.Argument(help="Graph file in G-set format: 'n m', 
 Graphs = Annotated[list[Path], typer.Argument(help="Graph files in G-set format.")]
 Rank = Annotated[int, typer.Option(min=1, help="Rank of the factor.")]
 Matrix = Annotated[str, typer.Option(help="Diagonal: laplacian, adjacency or corrected.")]
-Bound = Annotated[str, typer.Option(help="Upper bound: trivial, packing, eigen, rank or sdp.")]
+Bound = Annotated[str, typer.Option(help="Upper bound: none, trivial, packing, eigen, rank or sdp.")]
 SeedOption = Annotated[int, typer.Option(min=0, help="Root seed.")]
 METHODS = (
     "Repeatable: auto, three-arc, three-arc+1opt, circles, circles+1opt, anneal, tabu, greedy, dsatur, "
@@ -51,34 +51,44 @@ def solve(
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress on stderr.")] = False,
 ) -> None:
     """Find a partition with a large cut, and bound how much larger a cut can be."""
-    from qalgs.cli.runfolder import check_writable
-    from qalgs.max3cut import best_known, max3cut
-    from qalgs.results import write_atomic
+    from qalgs.cli.files import FIGURES, check_outputs, plain_warnings
+    from qalgs.max3cut import max3cut
+    from qalgs.results import Status, write_atomic
 
-    for path in (out, plot):
-        if path is not None:
-            check_writable(path.parent)
-    result = max3cut(
-        graph, rank=rank, method=method, matrix=matrix, refine=refine, top=top, bound=bound, budget=budget,  # type: ignore[arg-type]
-        seed=seed, n_jobs=jobs, checkpoint=checkpoint, callback=None if quiet else _progress,
-    )  # fmt: skip
+    check_outputs({"--out": out, "--plot": plot}, {"--plot": FIGURES})
+    with plain_warnings():
+        result = max3cut(
+            graph, rank=rank, method=method, matrix=matrix, refine=refine, top=top,  # type: ignore[arg-type]
+            bound=None if bound == "none" else bound, budget=budget, seed=seed, n_jobs=jobs,  # type: ignore[arg-type]
+            checkpoint=checkpoint, callback=None if quiet else _progress,
+        )  # fmt: skip
     if out is not None:
         write_atomic(out, "".join(f"{node} {label}\n" for node, label in result.partition.items()))
     if plot is not None:
         _plots(result, plot)
     if json_:
         typer.echo(result.to_json())
-        return
+    else:
+        _report(result)
+    if result.status is Status.INTERRUPTED:
+        raise typer.Exit(130)
+
+
+def _report(result: Any) -> None:
+    """Print a result for people."""
+    from qalgs.max3cut import best_known
+
     known = best_known(result.name)
     typer.echo(f"{result.name}: n = {result.n}, m = {result.m}")
-    typer.echo(f"cut          {result.cut}")
+    typer.echo(f"cut          {_number(result.cut)}")
     if known is not None:
         typer.echo(f"best known   {known.cut} ({known.source}{'' if known.confirmed else ', unconfirmed'})")
-    typer.echo(f"upper bound  {result.upper_bound} ({result.bound_kind})")
+    typer.echo(f"upper bound  {_number(result.upper_bound)} ({result.bound_kind})")
     typer.echo(f"exact        {result.exact or 'nothing: a heuristic answer'}")
     typer.echo(f"time         {result.times['total']:.2f} s wall, {result.times['cpu']:.2f} s CPU")
     typer.echo(f"status       {result.status}")
-    for notice in result.warnings:
+    # Parallel edges were warned of when the graph was read.
+    for notice in (n for n in result.warnings if n.kind != "parallel-edges"):
         typer.echo(f"note         {notice.kind}: {notice.message}")
 
 
@@ -95,11 +105,13 @@ def bound(
     """Bound the largest cut from above."""
     import json
 
+    from qalgs.cli.files import plain_warnings
     from qalgs.max3cut import as_problem, upper_bound
 
     rows = []
     for path in graphs:
-        problem = as_problem(path)
+        with plain_warnings():
+            problem = as_problem(path)
         for name in kind or ["trivial", "packing", "eigen", "rank"]:
             found = upper_bound(problem, name, rank=rank, matrix=matrix)  # type: ignore[arg-type]
             rows.append(
@@ -116,7 +128,7 @@ def bound(
         return
     for row in rows:
         note = "" if row["kind"] == row["asked"] else f" (the {row['kind']} bound is smaller)"
-        typer.echo(f"{row['instance']:<12} {row['asked']:<8} {row['bound']}{note}")
+        typer.echo(f"{row['instance']:<12} {row['asked']:<8} {_number(row['bound'])}{note}")
 
 
 @max3cut_app.command()
@@ -135,25 +147,27 @@ def bench(
     json_: Json = False,
 ) -> None:
     """Compare methods on graphs in one table."""
-    from qalgs.cli.runfolder import check_writable
+    from qalgs.cli.files import check_outputs, plain_warnings
     from qalgs.max3cut import compare
     from qalgs.max3cut.report import CLASSICAL
 
-    if out is not None:
-        check_writable(out.parent)
-    table = compare(
-        graphs,
-        tuple(method or CLASSICAL),  # type: ignore[arg-type]
-        seeds=range(seeds),
-        budget=budget,
-        bound=bound,
-        reps=reps,
-        samples=shots,
-        encoding=encoding,
-        device=device,
-        evaluations=evaluations,
-        callback=lambda row: typer.echo(f"{row.instance} {row.method} seed {row.seed}: cut {row.cut}", err=True),
-    )
+    check_outputs({"--out": out}, {"--out": (".csv", ".json", ".md")})
+    with plain_warnings():
+        table = compare(
+            graphs,
+            tuple(method or CLASSICAL),  # type: ignore[arg-type]
+            seeds=range(seeds),
+            budget=budget,
+            bound=bound,
+            reps=reps,
+            samples=shots,
+            encoding=encoding,
+            device=device,
+            evaluations=evaluations,
+            callback=lambda row: typer.echo(
+                f"{row.instance} {row.method} seed {row.seed}: cut {_number(row.cut)}", err=True
+            ),
+        )
     _emit(table, out, json_)
 
 
@@ -189,18 +203,20 @@ def qaoa(
     """Run QAOA on a small graph and put guessing and the classical solver beside it."""
     import json
 
+    from qalgs.cli.files import plain_warnings
     from qalgs.max3cut import as_problem, max3cut, noisy_primitives, run_qaoa
 
-    problem = as_problem(graph)
-    classical = max3cut(graph, seed=seed)
-    start = max3cut(graph, method="three-arc", seed=seed).partition if warm and problem.n >= 3 else None
+    with plain_warnings():
+        problem = as_problem(graph)
+    classical = max3cut(problem, seed=seed)
+    start = max3cut(problem, method="three-arc", seed=seed).partition if warm and problem.n >= 3 else None
     options: dict[str, Any] = {}
     if backend is not None:
         width = {"one-hot": 3, "binary": 2, "binary-folded": 2}.get(encoding, 1)
         estimator, sampler = noisy_primitives(backend, width * problem.n, seed=seed)
         options = {"estimator": estimator, "sampler": sampler}
     result = run_qaoa(
-        graph, encoding, reps=reps, samples=shots, budget=budget, warm_start=start, seed=seed, **options  # type: ignore[arg-type]
+        problem, encoding, reps=reps, samples=shots, budget=budget, warm_start=start, seed=seed, **options  # type: ignore[arg-type]
     )  # fmt: skip
     if json_:
         document = result.to_dict()
@@ -210,12 +226,13 @@ def qaoa(
         typer.echo(json.dumps(document, indent=2))
         return
     typer.echo(f"{problem.name}: n = {problem.n}, m = {problem.m}, {encoding}, p = {reps}, {result.engine}")
-    typer.echo(f"<cut>                 {result.expected_cut:.4f} (uniform guess {result.uniform_cut:.4f})")
-    typer.echo(f"best of {shots:<13} {result.best_of_shots}")
-    typer.echo(f"uniform best of {shots:<5} {result.uniform_best_of_shots}")
+    typer.echo(f"<cut>                 {result.expected_cut:.6g} (uniform guess {result.uniform_cut:.6g})")
+    typer.echo(f"best of {shots:<13} {_number(result.best_of_shots)}")
+    typer.echo(f"uniform best of {shots:<5} {_number(result.uniform_best_of_shots)}")
     typer.echo(f"P(optimum) per shot   {result.success_probability:.4g}")
     typer.echo(
-        f"classical             {classical.cut}, upper bound {classical.upper_bound} ({classical.bound_kind})"
+        f"classical             {_number(classical.cut)}, upper bound {_number(classical.upper_bound)} "
+        f"({classical.bound_kind})"
     )
     typer.echo(
         f"cost                  {result.evaluations} evaluations, {result.shots} shots, {result.seconds:.2f} s"
@@ -229,8 +246,13 @@ def _emit(table: Any, out: Path | None, json_: bool) -> None:
 
 
 def _progress(event: Progress) -> None:
-    bound = "" if event.upper_bound is None else f", bound {event.upper_bound}"
-    typer.echo(f"[{event.seconds:7.2f} s] {event.stage}: cut {event.cut}{bound}", err=True)
+    cut, bound = _number(event.cut), _number(event.upper_bound)
+    typer.echo(f"[{event.seconds:7.2f} s] {event.stage}: cut {cut}, bound {bound}", err=True)
+
+
+def _number(value: Any) -> str:
+    """Integers in full, others to ten digits (a float bound carries its guard against rounding in the last)."""
+    return str(value) if isinstance(value, int) else f"{value:.10g}"
 
 
 def _plots(result: Any, path: Path) -> None:

@@ -34,6 +34,9 @@ def solve(
     start: Annotated[str | None, typer.Option(help="Warm start: gd:STEPS, cg:STEPS, or a file with x0.")] = None,
     encoding: Annotated[str, typer.Option(help="dilation, pauli, fable or banded.")] = "dilation",
     kappa_max: Annotated[float, typer.Option(help="Refuse systems worse conditioned than this.")] = 1e8,
+    threshold: Annotated[
+        float | None, typer.Option(help="Drop singular values below this share of the largest: a pseudo-inverse.")
+    ] = None,
     backend: Annotated[
         str, typer.Option(help="compiled, aer, pennylane, statevector, or the name of a device (with --shots).")
     ] = "compiled",
@@ -43,19 +46,29 @@ def solve(
     seed: Annotated[int | None, typer.Option(help="Seed.")] = None,
     estimate: Annotated[bool, typer.Option("--estimate", help="Print the cost; run nothing.")] = False,
     compare: Annotated[
-        bool, typer.Option("--compare", help="Run all six inner solvers at matched error.")
+        bool, typer.Option("--compare", help="Run all six inner solvers (under --meta) at matched error.")
     ] = False,
     json: Annotated[bool, typer.Option("--json", help="Print the whole result as JSON.")] = False,
     out: Annotated[Path | None, typer.Option(help="Write x to this file (.npy or text).")] = None,
     plot: Annotated[Path | None, typer.Option(help="Write the history figure to this file.")] = None,
 ) -> None:
     """Solve A x = b with a quantum linear-system algorithm, every query counted in the circuit."""
+    from qalgs.cli.files import FIGURES, check_outputs, plain_warnings
     from qalgs.errors import invalid
+    from qalgs.results import Status
 
     for name, value, allowed in (("--solver", solver, SOLVERS), ("--meta", meta, METAS)):
         if value not in allowed:
             raise invalid(name, value, f"must be one of {', '.join(allowed)}")
-    problem, assumed = load_system(system, rhs, encoding=encoding, kappa_max=kappa_max)
+    if eta != "auto" and not meta.startswith("proximal"):
+        raise invalid("--eta", eta, f"must come with --meta proximal or proximal-residual, not {meta}")
+    if estimate or compare:
+        for name, given in {"--shots": shots, "--out": out, "--plot": plot}.items():
+            if given is not None:
+                mode = "estimate" if estimate else "compare"
+                raise invalid(name, str(given), f"must be left out with --{mode}, which solves nothing with it")
+    check_outputs({"--out": out, "--plot": plot}, {"--plot": FIGURES})
+    problem, assumed = load_system(system, rhs, encoding=encoding, kappa_max=kappa_max, threshold=threshold)
     if assumed:
         typer.echo("note: no right-hand side was given; b = (1, ..., 1)", err=True)
     method = _solver(problem, solver, meta, epsilon, eta, start)
@@ -66,10 +79,13 @@ def solve(
     if compare:
         from qalgs.qlsp import compare as side_by_side
 
-        table = side_by_side([_inner(name, epsilon) for name in SOLVERS], problem, epsilon)
+        solvers = [_solver(problem, name, meta, epsilon, eta, start) for name in SOLVERS]
+        with plain_warnings():
+            table = side_by_side(solvers, problem, epsilon, backend=_backend(backend))
         typer.echo(table.to_json() if json else str(table))
         return
-    result = method.solve(problem, epsilon=epsilon, backend=_backend(backend), shots=shots, seed=seed)
+    with plain_warnings():
+        result = method.solve(problem, epsilon=epsilon, backend=_backend(backend), shots=shots, seed=seed)
     typer.echo(result.to_json() if json else report(problem, result))
     if out is not None:
         _write(out, result.x)
@@ -78,11 +94,16 @@ def solve(
         result.plot_history().figure.savefig(plot)
         typer.echo(f"figure written to {plot}", err=True)
     if not result.status.ok:
-        raise typer.Exit(1)
+        raise typer.Exit(130 if result.status is Status.INTERRUPTED else 1)
 
 
 def load_system(
-    path: Path, rhs: Path | None = None, *, encoding: str = "dilation", kappa_max: float = 1e8
+    path: Path,
+    rhs: Path | None = None,
+    *,
+    encoding: str = "dilation",
+    kappa_max: float = 1e8,
+    threshold: float | None = None,
 ) -> tuple[LinearSystem, bool]:
     """Read a system from files.
 
@@ -91,6 +112,7 @@ def load_system(
         rhs: File with ``b``; otherwise ``b`` of the ``.npz``, or a neighbour ``NAME_b.mtx``, or ones.
         encoding: Block encoding.
         kappa_max: Limit on the condition number.
+        threshold: As in :class:`LinearSystem`.
 
     Returns:
         The system, and whether ``b`` had to be assumed.
@@ -117,7 +139,7 @@ def load_system(
     assumed = b is None
     if assumed:
         b = np.ones(a.shape[0])
-    return LinearSystem(a, b, encoding=encoding, kappa_max=kappa_max), assumed
+    return LinearSystem(a, b, encoding=encoding, kappa_max=kappa_max, threshold=threshold), assumed
 
 
 def _read_npz(path: Path) -> tuple[Any, Any]:
@@ -167,6 +189,8 @@ def _read_mtx(path: Path) -> Any:
 
 
 def _read_vector(path: Path) -> Any:
+    import zipfile
+
     import numpy as np
 
     from qalgs.errors import invalid
@@ -176,14 +200,15 @@ def _read_vector(path: Path) -> Any:
     if path.suffix == ".mtx":
         v = _read_mtx(path)
         return np.asarray(v.todense() if hasattr(v, "todense") else v).reshape(-1)
-    if path.suffix == ".npz":
-        with np.load(path, allow_pickle=False) as data:
-            if "b" not in data.files:
-                raise invalid("rhs", data.files, "must hold the key b")
-            return data["b"]
     try:
+        if path.suffix == ".npz":
+            with np.load(path, allow_pickle=False) as data:
+                if "b" in data.files:
+                    return data["b"]
+                names = ", ".join(data.files)
+            raise ValueError(f"no key b, only {names}")
         return np.load(path, allow_pickle=False) if path.suffix == ".npy" else np.loadtxt(path)
-    except ValueError as error:
+    except (ValueError, EOFError, zipfile.BadZipFile) as error:
         raise invalid("rhs", str(path), f"must hold a vector of numbers ({error})") from error
 
 

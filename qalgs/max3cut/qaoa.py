@@ -116,7 +116,7 @@ class QaoaResult(Result):
 
 
 def vqa_job(
-    graph: GraphLike,
+    graph: GraphLike | Problem,
     encoding: EncodingName = "one-hot",
     *,
     weight: str | None = "weight",
@@ -178,7 +178,7 @@ def ramp(reps: int, problem: Problem) -> NDArray[np.float64]:
 
 
 def run_qaoa(
-    graph: GraphLike,
+    graph: GraphLike | Problem,
     encoding: EncodingName = "qutrit",
     *,
     weight: str | None = "weight",

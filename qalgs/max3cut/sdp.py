@@ -10,6 +10,7 @@ For any multipliers :math:`\mu_{ij} \ge 0` and any diagonal d, with M the symmet
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass
 from typing import Any
 
@@ -42,6 +43,10 @@ class SdpSolution:
     solver: str
 
 
+def _no_import_noise(record: logging.LogRecord) -> bool:
+    return "importing solver" not in record.getMessage()
+
+
 def solve_sdp(problem: Problem, *, solver: str | None = None) -> SdpSolution:
     """Solve the relaxation and repair its dual.
 
@@ -62,6 +67,10 @@ def solve_sdp(problem: Problem, *, solver: str | None = None) -> SdpSolution:
         raise InfeasibleError(
             f"the SDP bound takes at most n = {MAX_SDP_NODES} nodes, got {n}; use bound='rank' or bound='eigen'"
         )
+    if problem.m == 0:
+        return SdpSolution(0.0, 0.0, np.eye(n), "none")
+    # It logs a warning for every solver of which only half is installed.
+    logging.getLogger("__cvxpy__").addFilter(_no_import_noise)
     # First: after cvxpy (which loads highspy) OR-Tools finds the wrong HiGHS library and cannot be loaded at all.
     import ortools.sat.python.cp_model  # noqa: F401
     import cvxpy  # isort: skip

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 
 import numpy as np
 
@@ -100,17 +100,20 @@ def max3cut(
         >>> result.cut, result.upper_bound, sorted(set(result.partition.values()))
         (6, 6, [0, 1, 2])
     """
-    result: Max3CutResult | None = None
-    for event in iter_max3cut(
+    events = iter_max3cut(
         graph, weight, rank, method, matrix, refine, top, bound, budget, seed, n_jobs,
         circles=circles, max_candidates=max_candidates, backend=backend, parallel=parallel,
         checkpoint=checkpoint,
-    ):  # fmt: skip
-        if isinstance(event, Max3CutResult):
-            result = event
-        elif callback is not None:
-            callback(event)
-    assert result is not None
+    )  # fmt: skip
+    result: Progress | Max3CutResult | None = None
+    try:
+        for result in events:
+            if callback is not None and isinstance(result, Progress):
+                callback(result)
+    except KeyboardInterrupt as error:
+        # Ctrl-C during the callback: the run has not seen it yet, and ends with what it has.
+        result = events.throw(error)
+    assert isinstance(result, Max3CutResult)
     return result
 
 
@@ -132,7 +135,7 @@ def iter_max3cut(
     backend: str | None = None,
     parallel: Parallel | None = None,
     checkpoint: str | os.PathLike[str] | None = None,
-) -> Iterator[Progress | Max3CutResult]:
+) -> Generator[Progress | Max3CutResult, None, None]:
     """Run :func:`max3cut` step by step: yield its progress, and the result last (also after Ctrl-C).
 
     Args:
@@ -198,7 +201,7 @@ def iter_max3cut(
     return _run(RunState(problem, options, began))
 
 
-def _run(state: RunState) -> Iterator[Progress | Max3CutResult]:
+def _run(state: RunState) -> Generator[Progress | Max3CutResult, None, None]:
     problem, options = state.problem, state.options
     state.notices += problem.notices
     if options.method != "auto":

@@ -81,6 +81,8 @@ class LinearSystem:
         for name, size in (("A", self.norm), ("b", self.rhs_norm)):
             if size > 0 and not 1e-290 < size < 1e290:
                 raise invalid(name, f"norm {size:.3g}", "must have a norm between 1e-290 and 1e290", "rescale it")
+        if threshold is not None and self.norm == 0.0:
+            raise SingularSystemError("A must not vanish under a threshold, got the zero matrix; x = 0 solves it")
         self.sigma_min = low
         self.kind = Kind.GENERAL if not hermitian else Kind.POSITIVE if positive else Kind.HERMITIAN
         found = self.norm / low if low > 0 else np.inf
@@ -103,6 +105,11 @@ class LinearSystem:
         self.padded_size = 1 << max(1, (self.size - 1).bit_length())
         self.num_qubits = self.padded_size.bit_length() - 1 + self.dilated
         self._encoding = encoding
+
+    @property
+    def encoded_by_dilation(self) -> bool:
+        """Whether the encoding is the unitary dilation, whose numbers are known without building it."""
+        return isinstance(self._encoding, str) and self._encoding == "dilation"
 
     @property
     def real(self) -> bool:
@@ -238,7 +245,9 @@ def _matrix(A: Any) -> Any:
             raise invalid("A", a.dtype, "must be a square matrix of numbers", "check for ragged rows or text")
         a = a.astype(np.complex128 if np.iscomplexobj(a) else np.float64)
         values = a
-    if a.ndim != 2 or a.shape[0] != a.shape[1] or a.shape[0] < 1:
+    if 0 in a.shape:
+        raise invalid("A", a.shape, "must have at least one row")
+    if a.ndim != 2 or a.shape[0] != a.shape[1]:
         raise invalid("A", a.shape, "must be square", "use least squares: A* A x = A* b")
     if not np.isfinite(values).all():
         raise invalid("A", "NaN or infinity", "must be finite")

@@ -85,14 +85,17 @@ def model_of(system: LinearSystem | SystemModel) -> SystemModel:
         ):
             raise invalid("system", system, "must have kappa >= 1, num_qubits >= 1 and alpha above zero")
         return system
-    encoding = system.encoding
-    cx, depth = encoding_cost(encoding.circuit())
+    if system.encoded_by_dilation:
+        alpha, ancillas, (cx, depth) = 1.0, 1, dense_cost(system.num_qubits + 1)
+    else:
+        encoding = system.encoding
+        alpha, ancillas, (cx, depth) = encoding.alpha, encoding.num_ancillas, encoding_cost(encoding.circuit())
     norm = float(np.linalg.norm(system.reference)) if system.size <= 2048 else float("nan")
     return SystemModel(
         kappa=system.kappa,
         num_qubits=system.num_qubits,
-        alpha=encoding.alpha,
-        ancillas=encoding.num_ancillas,
+        alpha=alpha,
+        ancillas=ancillas,
         cx_per_call=float(cx),
         depth_per_call=float(depth),
         positive=system.kind.name == "POSITIVE",

@@ -86,7 +86,8 @@ def test_bounds_hold_on_200_graphs() -> None:
 def test_a_user_always_gets_a_bound() -> None:
     graph = weighted(3, 9, "real")
     positive = sum(w for _, _, w in graph.edges(data="weight") if w > 0)
-    for method in METHODS:
+    methods: list[Any] = METHODS
+    for method in methods:
         result = max3cut(graph, rank=1 if method == "rank1" else 2, method=method, bound=None, seed=0)
         assert result.upper_bound == pytest.approx(positive)
         assert result.bound_kind == "trivial"
@@ -292,6 +293,15 @@ def test_interrupt_keeps_the_best_partition(monkeypatch: pytest.MonkeyPatch) -> 
     assert isinstance(result, Max3CutResult)
     assert result.status is Status.INTERRUPTED
     assert result.cut > 0
+
+
+def test_interrupt_in_the_callback_keeps_the_best_partition() -> None:
+    def stop(event: Progress) -> None:
+        raise KeyboardInterrupt
+
+    result = max3cut(gnm(40, 150, seed=1), seed=0, callback=stop)
+    assert result.status is Status.INTERRUPTED
+    assert result.cut == recount(gnm(40, 150, seed=1), dict(result.partition)) > 0
 
 
 def test_matrix_choices_describe_the_same_cut(rng: np.random.Generator) -> None:
