@@ -60,8 +60,8 @@ def batch(evaluations: int = 6) -> list[Job]:
 
 
 def planned(jobs: list[Job], **options: Any) -> Plan:
-    options = {"schedule": Linear(3, "0.9*best", "best"), "seed": 1, "fidelity": 0.9} | options
-    return plan(jobs, snapshot(), **options)
+    given: dict[str, Any] = {"schedule": Linear(3, "0.9*best", "best"), "seed": 1, "fidelity": 0.9, **options}
+    return plan(jobs, snapshot(), **given)
 
 
 def ticks(loads: list[Load], rates: Rates) -> tuple[float, int]:
@@ -232,7 +232,7 @@ def test_parts_of_evaluations_add_up(first: int, rng: np.random.Generator) -> No
 
 
 def campaign(jobs: list[Job], made: Plan, executor: MergedExecutor | None = None, **options: Any) -> Campaign:
-    given = {"shots": 64, "evaluations": 3} | options
+    given: dict[str, Any] = {"shots": 64, "evaluations": 3, **options}
     return Campaign(jobs, snapshot(), plan=made, executor=executor, seed=3, **given)
 
 
