@@ -28,7 +28,7 @@ PACKAGES = {
     "qalgs.max3cut": "qalgs/max3cut",
     "qalgs.optimizers": "qalgs/optimizers",
 }
-MODULES = ("qalgs.results", "qalgs.errors", "qalgs.seeds", "qalgs.parallel")
+MODULES = ("qalgs.results", "qalgs.errors", "qalgs.seeds", "qalgs.parallel", "qalgs.progress")
 HEAD = """# API overview
 
 Every public name, by package, with the first sentence of its docstring; `help(name)` in Python shows the rest:
