@@ -226,7 +226,7 @@ def test_sampling_of_what_only_aer_can_run(manila: DeviceSnapshot) -> None:
     circuit.reset(0)
     circuit.measure(0, 0)
     sampler = NoisySampler(manila, [0], seed=2)
-    text = "probabilities need final measurements and a circuit that fits a density matrix; use run(...) instead"
+    text = "probabilities need final measurements and a circuit that fits a density matrix; use run(...) inst"
     refused(lambda: sampler.probabilities(circuit), text)
     counts = sampler.run([circuit], shots=400).result()[0].data.c.get_counts()
     assert counts["0"] > 320
@@ -440,3 +440,30 @@ def test_ideal_simulators_are_no_devices() -> None:
     assert "simulator" in str(caught.value)
     assert load_backend("fake_manila").num_qubits == 5
     assert "fake_manila" in backends.devices.fake_names()
+
+
+@pytest.mark.parametrize("kept", [None, [True, False, True, True]])
+def test_energies_and_slopes_of_two_qubits(kept: list[bool] | None, rng: np.random.Generator) -> None:
+    """Against dense matrices and central differences, small enough to run without compilation."""
+    circuit = rotated()
+    circuit.rx(Parameter("φ"), 1)
+    circuit.global_phase = 0.4
+    observable = SparsePauliOp(["ZX", "YY", "IZ"], [0.5, 0.3, 0.2])
+    keep = np.ones(4, dtype=bool) if kept is None else np.array(kept)
+    estimator = CompiledEstimator(sector=kept, engine="compiled")
+
+    def energy(point: np.ndarray) -> float:
+        state = Statevector(circuit.assign_parameters(point)).data * keep
+        return float((state.conj() @ observable.to_matrix() @ state).real / np.vdot(state, state).real)
+
+    points = rng.normal(size=(2, 2))
+    values, slopes = estimator.gradient(circuit, observable, points)
+    found = estimator.run([(circuit, observable, points)]).result()[0].data.evs
+    for point, value, slope, ev in zip(points, values, slopes, found, strict=True):
+        assert np.isclose(value, energy(point))
+        assert np.isclose(ev, energy(point))
+        steps = 1e-5 * np.eye(2)
+        assert np.allclose(slope, [(energy(point + e) - energy(point - e)) / 2e-5 for e in steps], atol=1e-7)
+    program, bra = compile_circuit(circuit), rng.normal(size=4) + 1j * rng.normal(size=4)
+    states = [Statevector(circuit.assign_parameters(points[0] + e)).data for e in (steps[0], -steps[0])]
+    assert np.isclose(program.vjp(points[0], bra)[0, 0], np.vdot(bra, states[0] - states[1]) / 2e-5, atol=1e-7)
