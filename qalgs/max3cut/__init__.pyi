@@ -18,9 +18,9 @@ from .problem import Problem as Problem
 from .problem import as_problem as as_problem
 from .qaoa import QaoaResult as QaoaResult
 from .qaoa import VqaJob as VqaJob
-from .qaoa import noisy_primitives as noisy_primitives
 from .qaoa import run_qaoa as run_qaoa
 from .qaoa import vqa_job as vqa_job
+from .qaoa_machines import noisy_primitives as noisy_primitives
 from .registry import BEST_KNOWN as BEST_KNOWN
 from .registry import BestKnown as BestKnown
 from .registry import best_known as best_known

@@ -408,7 +408,8 @@ def _run(problem: Problem, method: MethodName, seed: int, budget: float | None, 
 
 
 def _qaoa(problem: Problem, method: str, seed: int, settings: _Quantum) -> _Run:
-    from .qaoa import noisy_primitives, run_qaoa
+    from .qaoa import run_qaoa
+    from .qaoa_machines import noisy_primitives
 
     encoding, options = settings.encoding, {}
     if method == "qaoa-noisy":
