@@ -35,7 +35,7 @@ class Machine(ABC):
     def sample(
         self, point: NDArray[np.float64], shots: int, rng: np.random.Generator
     ) -> tuple[NDArray[np.int8], NDArray[np.float64] | None]:
-        """Return labellings of shape (shots, n), and the exact probabilities of all states where they are known."""
+        """Return labellings of shape (shots, n), and the probabilities of all states where they are known."""
 
 
 class QutritMachine(Machine):

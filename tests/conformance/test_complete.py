@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import inspect
+import re
 from collections.abc import Callable, Iterable
 from functools import cache
 from typing import Any, get_args
@@ -23,10 +24,8 @@ def returning(package: str, *types: str) -> set[str]:
     found = set()
     for name, value in offered(package).items():
         if inspect.isfunction(value):
-            returned = str(inspect.signature(value).return_annotation)
-            if any(
-                kind in returned.replace("|", " ").replace("[", " ").replace("]", " ").split() for kind in types
-            ):
+            words = re.split(r"[^\w.]+", str(inspect.signature(value).return_annotation))
+            if any(kind in words for kind in types):
                 found.add(name)
     return found
 
