@@ -75,7 +75,7 @@ REFUSED: dict[str, tuple[Callable[[], object], str]] = {
         "num_ones must be between 1 and num_qubits - 1 = 2, got 3",
     ),
     "cost type": (
-        lambda: circuits.qaoa(np.eye(2), 1),  # type: ignore[arg-type]
+        lambda: circuits.qaoa(np.eye(2), 1),
         "cost must be a SparsePauliOp, got 'ndarray'; see qalgs.circuits.max_cut",
     ),
     "cost complex": (
@@ -87,7 +87,7 @@ REFUSED: dict[str, tuple[Callable[[], object], str]] = {
         "graph must have an edge with a non-zero weight, got 'no weighted edge'",
     ),
     "mixer": (
-        lambda: max3cut_qaoa(max3cut_encoding(PATH), mixer="z"),
+        lambda: max3cut_qaoa(max3cut_encoding(PATH), mixer="z"),  # type: ignore[arg-type]
         "mixer must be 'xy' or 'x', got 'z'",
     ),
     "folded codes": (
