@@ -274,14 +274,17 @@ class _Progress:
         import time
 
         self.quiet, self._clock = quiet, time.monotonic
-        self._start, self._fresh = time.monotonic(), 0
+        self._first, self._fresh = 0.0, 0
 
     def __call__(self, event: CellFinished) -> None:
         if self.quiet:
             return
         self._fresh += not event.stored
-        rate = (self._clock() - self._start) / max(1, self._fresh)
-        left = f"ETA {rate * (event.cells - event.index):.0f} s"
+        if self._fresh <= 1:
+            self._first = self._clock()
+        # The first cells wait for workers to start and kernels to compile, which says nothing about the rest.
+        rate = (self._clock() - self._first) / max(1, self._fresh - 1)
+        left = f"ETA {rate * (event.cells - event.index):.0f} s" if self._fresh > 4 else "starting"
         found = ", ".join(f"{job['job']} {job['reference']:+.4f}" for job in event.outcome.jobs)
         state = "recorded" if event.stored else left
         where = f"{event.outcome.device} {event.outcome.strategy} seed {event.outcome.seed}"
