@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import cache
 from typing import TYPE_CHECKING
 
@@ -102,11 +102,36 @@ def aer_energies(
     circuit: QuantumCircuit, operator: SparsePauliOp, values: Floats, keep: Floats | None = None
 ) -> Floats:
     """Return expectation values from Aer's estimator; with a projection ``keep``, from Aer's states."""
+    return aer_table(circuit, [operator], values, [[0]] * len(values), keep)[:, 0]
+
+
+def aer_table(
+    circuit: QuantumCircuit,
+    operators: Sequence[SparsePauliOp],
+    values: Floats,
+    wanted: Sequence[Sequence[int]],
+    keep: Floats | None = None,
+) -> Floats:
+    """Return the expectation values of several operators, each point run once for all that it is wanted for.
+
+    Args:
+        circuit: The circuit.
+        operators: K operators.
+        values: Parameter values (B, P).
+        wanted: For each of the B points, the indices of the operators asked for.
+        keep: Projection on basis states; with one, values come from Aer's states.
+
+    Returns:
+        Values (B, K), NaN where none is wanted.
+    """
+    found = np.full((len(values), len(operators)), np.nan)
     if keep is not None:
         states = aer_states(circuit, values) * keep
         states /= np.linalg.norm(states, axis=1)[:, None]
-        matrix = operator.to_matrix(sparse=True)
-        return np.array([np.vdot(s, matrix @ s).real for s in states])
+        matrices = [operator.to_matrix(sparse=True) for operator in operators]
+        for row, (state, mine) in enumerate(zip(states, wanted, strict=True)):
+            found[row, mine] = [np.vdot(state, matrices[k] @ state).real for k in mine]
+        return found
     from qiskit_aer.primitives import EstimatorV2
 
     estimator = EstimatorV2(
@@ -115,8 +140,10 @@ def aer_energies(
     flat = _FLAT.get(circuit)
     # bound here: Aer 0.18 binds the angles of controlled rotations (cp, crx, cu3, ...) to wrong values
     bound = [flat.assign_parameters(dict(zip(circuit.parameters, row, strict=True))) for row in values]
-    results = estimator.run([(one, operator) for one in bound]).result()
-    return np.array([float(r.data.evs) for r in results])
+    pubs = [(one, [operators[k] for k in mine]) for one, mine in zip(bound, wanted, strict=True)]
+    for row, result in enumerate(estimator.run(pubs).result()):
+        found[row, wanted[row]] = result.data.evs
+    return found
 
 
 def aer_gradients(

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from engine_cases import random_circuit, random_observable
 
-from qalgs.backends import CompiledEstimator, auto_choice, auto_measure
+from qalgs.backends import CompiledEstimator, auto_choice, auto_engines, auto_measure
 from qalgs.backends.auto_table import SECONDS
 
 
@@ -25,6 +25,27 @@ def test_engines_agree(engine: str, sector: np.ndarray | None, rng: np.random.Ge
             ours.gradient(circuit, operator, values), other.gradient(circuit, operator, values), strict=True
         ):
             assert np.abs(a - b).max() < 1e-9
+
+
+@pytest.mark.parametrize("sector", [None, np.array([0, 1, 3])])
+def test_aer_runs_each_point_once_for_all_its_observables(
+    sector: np.ndarray | None, rng: np.random.Generator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    circuit = random_circuit(rng, 2, 12, free=True)
+    points = 0.5 * rng.normal(size=(2, circuit.num_parameters))
+    paired = (circuit, ["XY", "ZZ", "XY"], points[[0, 1, 1]])
+    grid = (circuit, [["XY"], ["ZZ"], ["ZI"]], points)
+    seen: list[list[list[int]]] = []
+    table = auto_engines.aer_table
+    monkeypatch.setattr(
+        auto_engines, "aer_table", lambda *args: (seen.append([list(w) for w in args[3]]), table(*args))[1]
+    )
+    ours, aer = (
+        CompiledEstimator(engine=e, sector=sector).run([paired, grid]).result() for e in ("compiled", "aer")
+    )
+    for mine, theirs in zip(ours, aer, strict=True):
+        np.testing.assert_allclose(mine.data.evs, theirs.data.evs, rtol=0, atol=1e-12)
+    assert seen == [[[0], [1], [0]], [[0, 1, 2], [0, 1, 2]]]
 
 
 def test_choice_follows_the_table(monkeypatch: pytest.MonkeyPatch) -> None:
