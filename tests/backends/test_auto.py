@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 from engine_cases import random_circuit, random_observable
@@ -37,9 +39,12 @@ def test_aer_runs_each_point_once_for_all_its_observables(
     grid = (circuit, [["XY"], ["ZZ"], ["ZI"]], points)
     seen: list[list[list[int]]] = []
     table = auto_engines.aer_table
-    monkeypatch.setattr(
-        auto_engines, "aer_table", lambda *args: (seen.append([list(w) for w in args[3]]), table(*args))[1]
-    )
+
+    def counted(*args: Any) -> Any:
+        seen.append([list(wanted) for wanted in args[3]])
+        return table(*args)
+
+    monkeypatch.setattr(auto_engines, "aer_table", counted)
     ours, aer = (
         CompiledEstimator(engine=e, sector=sector).run([paired, grid]).result() for e in ("compiled", "aer")
     )
