@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
+from itertools import count, cycle
 
 import numpy as np
 
@@ -232,8 +233,9 @@ class NoiseSweep(Result):
 
     Attributes:
         levels: Two-qubit error probabilities.
-        direction_errors: For each solver, the error at each level.
-        fidelities: For each solver, the fidelity at each level.
+        direction_errors: For each solver, the error at each level. Of several solvers of one name, the second is
+            called ``"name (2)"`` and so on, in the order given; likewise below.
+        fidelities: For each solver, the fidelity at each level, within [0, 1]: see :attr:`QLSPResult.fidelity`.
         shots: For each solver, the shots spent at each level.
         seed: Root seed.
     """
@@ -270,7 +272,7 @@ def noise_sweep(
         Errors and shots by solver and level.
 
     Raises:
-        InvalidInputError: If a level is not between 0 and 0.9.
+        InvalidInputError: If there is no solver or no level, or a level is not between 0 and 0.9.
 
     Example:
         >>> from qalgs.qlsp import QSVTInversion, random_system
@@ -279,6 +281,9 @@ def noise_sweep(
         (0.0,)
     """
     root = root_seed(seed)
+    for given, value in (("solvers", solvers), ("levels", levels)):
+        if not len(value):
+            raise invalid(given, value, "must not be empty")
     for level in levels:
         if not 0.0 <= level <= 0.9:
             raise invalid("levels", level, "must lie between 0 and 0.9")
@@ -288,15 +293,14 @@ def noise_sweep(
         for k, level in enumerate(levels)
         for solver in solvers
     ]
-    errors: dict[str, list[float]] = {s.name: [] for s in solvers}
-    fidelities: dict[str, list[float]] = {s.name: [] for s in solvers}
-    spent: dict[str, list[int]] = {s.name: [] for s in solvers}
-    for (solver, _, _), (error, fidelity, used) in zip(
-        tasks, run_iter(work, tasks, parallel=parallel), strict=True
-    ):
-        errors[solver.name].append(error)
-        fidelities[solver.name].append(fidelity)
-        spent[solver.name].append(used)
+    names = _distinct([s.name for s in solvers])
+    errors: dict[str, list[float]] = {name: [] for name in names}
+    fidelities: dict[str, list[float]] = {name: [] for name in names}
+    spent: dict[str, list[int]] = {name: [] for name in names}
+    for name, (error, fidelity, used) in zip(cycle(names), run_iter(work, tasks, parallel=parallel), strict=False):
+        errors[name].append(error)
+        fidelities[name].append(fidelity)
+        spent[name].append(used)
     return NoiseSweep(
         levels=tuple(float(v) for v in levels),
         direction_errors={k: tuple(v) for k, v in errors.items()},
@@ -304,6 +308,15 @@ def noise_sweep(
         shots={k: tuple(v) for k, v in spent.items()},
         seed=root,
     )
+
+
+def _distinct(names: Sequence[str]) -> list[str]:
+    """Return the names with a number after those that came before."""
+    found: list[str] = []
+    for name in names:
+        numbered = (f"{name} ({k})" for k in count(2))
+        found.append(name if name not in found else next(n for n in numbered if n not in found))
+    return found
 
 
 def _under_noise(

@@ -97,7 +97,8 @@ class QLSPResult(Result):
         norm: ``|x|``.
         norm_source: ``"circuit"`` (from the success probability) or ``"residual"`` (scaled classically).
         direction_error: ``| x/|x| - x*/|x*| |`` minimised over the phase, against the classical solution.
-        fidelity: ``|<x|x*>|^2``; for one circuit read by tomography ``<x*|rho|x*>`` of the mixed state prepared.
+        fidelity: ``|<x|x*>|^2``, within [0, 1]; for one circuit read by tomography ``<x*|rho|x*>`` of the physical
+            state nearest to what was measured (close to 1 biased downwards by about its standard error).
         error_split: Parts of the error.
         stated_error: The error that the solver guarantees or predicts for itself, NaN if it cannot.
         success_probability: That all flags read 0 (of the last circuit).

@@ -55,6 +55,8 @@ REFUSED: dict[str, tuple[Callable[[], object], str]] = {
     ),
     "no solver": (lambda: compare([], SMALL), "solvers must hold at least one solver"),
     "level": (lambda: noise_sweep([INNER], SMALL, [0.95]), "levels must lie between 0 and 0.9, got 0.95"),
+    "no level": (lambda: noise_sweep([INNER], SMALL, []), "levels must not be empty, got []"),
+    "nothing to run": (lambda: noise_sweep([], SMALL, [0.1]), "solvers must not be empty, got []"),
     "steps": (lambda: ConjugateGradient(-1), "steps must not be negative, got -1"),
     "steps of descent": (lambda: GradientDescent(-1), "steps must not be negative, got -1"),
     "plan": (

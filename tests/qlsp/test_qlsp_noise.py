@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from qalgs.circuits import prepare_state
 from qalgs.errors import ExecutionError, InvalidInputError
 from qalgs.qlsp import (
     HHL,
@@ -16,7 +17,10 @@ from qalgs.qlsp import (
     noise_sweep,
     overlap,
     random_system,
+    tomography,
 )
+from qalgs.qlsp.execution import Program
+from qalgs.qlsp.readout import nearest_state
 from qalgs.qlsp.solvers.base import problem_of
 
 
@@ -95,6 +99,47 @@ def test_depolarising_noise_fails_one_shot_but_not_the_residual_form() -> None:
     spent = list(sweep.shots.values())
     assert spent[0][0] == 9 * 2000
     assert spent[1][0] % (9 * 2000) == 0
+
+
+def test_tomography_returns_physical_states() -> None:
+    program = Program(prepare_state([0.6, 0.0, 0.8j, 0.0]), 2, None, 1.0, 1, False)
+    unit = np.array([0.6, 0.0, 0.8j, 0.0])
+    for seed in range(8):
+        rho = tomography(Executor(shots=40, seed=seed), program, np.ones(4)).density
+        assert rho is not None
+        assert np.trace(rho).real == pytest.approx(1.0)
+        assert np.linalg.eigvalsh(rho)[0] > -1e-12  # forty shots of a pure state: linear inversion goes below 0
+        assert np.vdot(unit, rho @ unit).real <= 1.0 + 1e-12
+
+
+def test_the_nearest_state_is_the_nearest(rng: np.random.Generator) -> None:
+    for size in (2, 4, 8):
+        noise = rng.normal(size=(size, size)) + 1j * rng.normal(size=(size, size))
+        raw = (noise + noise.conj().T) / 2
+        raw += np.eye(size) * (1 - np.trace(raw).real) / size
+        found = nearest_state(raw)
+        assert np.trace(found).real == pytest.approx(1.0)
+        assert np.linalg.eigvalsh(found)[0] > -1e-12
+        # The condition for the projection on a convex set: no state lies on the far side of the plane through it.
+        for _ in range(50):
+            half = rng.normal(size=(size, size)) + 1j * rng.normal(size=(size, size))
+            other = half @ half.conj().T
+            other /= np.trace(other).real
+            assert np.vdot(other - found, raw - found).real < 1e-12
+        np.testing.assert_allclose(nearest_state(found), found, atol=1e-12)
+
+
+def test_fidelities_under_noise_lie_within_bounds_and_keep_solvers_apart() -> None:
+    system = random_system(2, 2.0, seed=1)
+    solvers = [QSVTInversion(epsilon=0.2), QSVTInversion(epsilon=0.1), HHL(epsilon=0.2), QSVTInversion()]
+    sweep = noise_sweep(solvers, system, (0.0, 0.01), epsilon=0.2, shots=60, seed=4)
+    names = ["QSVTInversion", "QSVTInversion (2)", "HHL", "QSVTInversion (3)"]
+    for table in (sweep.direction_errors, sweep.fidelities, sweep.shots):
+        assert list(table) == names
+        assert all(len(row) == 2 for row in table.values())
+    assert all(0.0 <= f <= 1.0 for row in sweep.fidelities.values() for f in row)
+    assert sweep.fidelities["QSVTInversion"] == sweep.fidelities["QSVTInversion (2)"]  # same epsilon, same shots
+    assert sweep.fidelities["HHL"] != sweep.fidelities["QSVTInversion"]
 
 
 def test_compact_fake_device_fails_one_shot_but_not_the_residual_form() -> None:

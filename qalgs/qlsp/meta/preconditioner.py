@@ -115,8 +115,9 @@ class ClassicalPreconditioner(MetaSolver):
             state=state,
             norm=size,
             direction_error=direction_error(x, system.solution),
-            fidelity=float(
-                abs(np.vdot(state, system.solution)) ** 2 / np.vdot(system.solution, system.solution).real
+            fidelity=min(
+                1.0,
+                float(abs(np.vdot(state, system.solution)) ** 2 / np.vdot(system.solution, system.solution).real),
             ),
             error_split=error_split(x, target, system.solution),
             residual=system.residual(x),

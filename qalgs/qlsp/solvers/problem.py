@@ -140,10 +140,11 @@ class InnerRun:
         """Overlap with ``reference``: of the mixed state prepared if it was seen, else of ``state``."""
         unit = reference / np.linalg.norm(reference)
         if self.density is not None and self.density.shape == (unit.size, unit.size):
-            # Linear inversion from shots may leave the set of states by a standard error.
-            return float(np.clip(np.vdot(unit, self.density @ unit).real, 0.0, 1.0))
-        size = float(np.linalg.norm(state))
-        return float(abs(np.vdot(unit, state)) ** 2 / size**2) if size > 0 else 0.0
+            found = float(np.vdot(unit, self.density @ unit).real)
+        else:
+            size = float(np.linalg.norm(state))
+            found = float(abs(np.vdot(unit, state)) ** 2 / size**2) if size > 0 else 0.0
+        return min(1.0, max(0.0, found))  # both lie within by construction, up to rounding
 
 
 def problem_of(system: LinearSystem, rhs: Vector | None = None) -> Problem:
