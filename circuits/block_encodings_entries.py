@@ -47,8 +47,6 @@ class Fable(GatedEncoding):
         if not 0.0 <= cutoff < np.inf:
             raise invalid("cutoff", cutoff, "must be finite and not negative")
         peak = float(np.abs(a).max())
-        if peak == 0.0:
-            raise invalid("matrix", "zero", "must not vanish")
         self.alpha = peak * 2**self.num_system
         # The controls are the system (column, low bits) and the index register (row, high bits).
         self.steps = gray_angles(2.0 * np.arccos(np.clip(a / peak, -1.0, 1.0)).reshape(-1))

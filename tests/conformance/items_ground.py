@@ -258,6 +258,14 @@ ENCODINGS = [
     ),
     Item(
         kind="encoding",
+        name="Dilation[zero]",
+        make=circuits.Dilation,
+        given=lambda: {"matrix": 0 * MATRIX},
+        run=applied,
+        refused=[({"alpha": 0.0}, "alpha must be .*0")],
+    ),
+    Item(
+        kind="encoding",
         name="Fable",
         make=circuits.Fable,
         given=lambda: {"matrix": MATRIX},
@@ -274,7 +282,10 @@ ENCODINGS = [
         make=circuits.Banded,
         given=lambda: {"matrix": MATRIX},
         run=applied,
-        refused=[({"matrix": np.triu(MATRIX)}, "matrix must be .*symmetric")],
+        refused=[
+            ({"matrix": np.triu(MATRIX)}, "matrix must be .*symmetric"),
+            ({"matrix": 0 * MATRIX}, "matrix must not vanish"),
+        ],
     ),
     Item(
         kind="encoding",
