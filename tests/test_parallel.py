@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import json
+import math
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -11,7 +12,7 @@ import networkx as nx
 import numpy as np
 import pytest
 
-from qalgs import eigengame, max3cut, nest, parallel, qlsp
+from qalgs import backends, circuits, eigengame, max3cut, nest, optimizers, parallel, qlsp
 from qalgs.backends import DeviceSnapshot
 from qalgs.circuits import hardware_efficient, tfim
 from qalgs.errors import InvalidInputError
@@ -34,14 +35,22 @@ def levels(where: Any, seen: list[Any]) -> Any:
     return eigengame.scan("H2", [0.7, 0.9], solver, block=1, parallel=where, callback=seen.append).points
 
 
-def study(where: Any, seen: list[Any]) -> Any:
+def campaigns() -> nest.Study:
     job = nest.Job("chain", hardware_efficient(3, 1), tfim(3, 1.0, 0.5))
-    made = nest.Study.grid(
+    return nest.Study.grid(
         devices=["fake_manila"], groups=[[job]], strategies=[BestMapRestarts(cycles=2)], seeds=[1, 2],
         evaluations=3, shots=64,
     )  # fmt: skip
-    found = made.run(parallel=where, callback=seen.append)
+
+
+def study(where: Any, seen: list[Any]) -> Any:
+    found = campaigns().run(parallel=where, callback=seen.append)
     return [outcome.payload for outcome in found.outcomes]
+
+
+def study_by_cells(where: Any, seen: list[Any]) -> Any:
+    seen += campaigns().iter_run(parallel=where)
+    return [(event.index, event.outcome.payload) for event in seen]
 
 
 def devices(where: Any, seen: list[Any]) -> Any:
@@ -50,12 +59,25 @@ def devices(where: Any, seen: list[Any]) -> Any:
 
 
 def frontier(where: Any, seen: list[Any]) -> Any:
-    jobs = {"a": hardware_efficient(2, 1), "b": hardware_efficient(2, 1)}
+    jobs = dict.fromkeys("abcde", hardware_efficient(3, 1))
+    snapshot = DeviceSnapshot.from_backend("fake_guadalupe")
+    return nest.frontier(jobs, snapshot, fractions=(0.9, 1.0), parallel=where, callback=seen.append)
+
+
+def frontier_unpolished(where: Any, seen: list[Any]) -> Any:
+    jobs = dict.fromkeys("ab", hardware_efficient(2, 1))
     snapshot = DeviceSnapshot.from_backend("fake_manila")
     return nest.frontier(
-        jobs, snapshot, fractions=(0.9, 1.0), rounds=2, polish=0, parallel=where,
-        callback=seen.append,
-    )  # fmt: skip
+        jobs, snapshot, fractions=(0.9, 1.0), rounds=2, polish=0, parallel=where, callback=seen.append
+    )
+
+
+def frontier_exact(where: Any, seen: list[Any]) -> Any:
+    jobs = dict.fromkeys("abc", hardware_efficient(2, 1))
+    snapshot = DeviceSnapshot.from_backend("fake_perth")
+    return nest.frontier(
+        jobs, snapshot, fractions=(0.9, 1.0), planner="cpsat", parallel=where, callback=seen.append
+    )
 
 
 def solvers(where: Any, seen: list[Any]) -> Any:
@@ -65,10 +87,10 @@ def solvers(where: Any, seen: list[Any]) -> Any:
 
 
 def noise(where: Any, seen: list[Any]) -> Any:
+    both = [qlsp.QSVTInversion(), qlsp.HHL()]
     system = qlsp.random_system(2, 2.0, seed=1)
-    found = qlsp.noise_sweep(
-        [qlsp.QSVTInversion()], system, (0.0, 1e-3), epsilon=0.2, shots=100, seed=1, parallel=where
-    )
+    found = qlsp.noise_sweep(both, system, (0.0, 1e-2), epsilon=0.2, shots=100, seed=1, parallel=where)
+    assert len({e for row in found.direction_errors.values() for e in row}) == 4  # noise and method show
     seen += found.levels
     return found
 
@@ -77,6 +99,13 @@ def cut(where: Any, seen: list[Any]) -> Any:
     graph = nx.random_regular_graph(4, 24, seed=5)
     found = max3cut.max3cut(graph, method="circles", rank=3, circles=96, seed=2, parallel=where)
     seen += [None, None]
+    return [(c.cut, c.source, c.labels.tolist()) for c in found.candidates]
+
+
+def cut_by_steps(where: Any, seen: list[Any]) -> Any:
+    graph = nx.random_regular_graph(4, 14, seed=5)
+    seen += max3cut.iter_max3cut(graph, method="vertices", seed=2, parallel=where)
+    found = seen[-1]
     return [(c.cut, c.source, c.labels.tolist()) for c in found.candidates]
 
 
@@ -103,9 +132,37 @@ def table(where: Any, seen: list[Any]) -> Any:
     return [{k: v for k, v in row.items() if k not in TIMES} for row in rows]
 
 
-CASES: dict[str, Callable[[Any, list[Any]], Any]] = {
-    f.__name__: f for f in (levels, study, devices, frontier, solvers, noise, cut, cells, form, table)
+def plain_tasks(where: Any, seen: list[Any]) -> Any:
+    items = [float(k) for k in range(20)]
+    found = parallel.run_all(math.lgamma, items[1:], parallel=where, callback=lambda *step: seen.append(step))
+    assert [step[1] for step in seen] == found  # told in order
+    return found
+
+
+def plain_tasks_one_by_one(where: Any, seen: list[Any]) -> Any:
+    seen += parallel.run_iter(math.exp, [k / 7 for k in range(20)], parallel=where)
+    return seen
+
+
+CASES: dict[Callable[[Any, list[Any]], Any], Callable[..., Any]] = {
+    levels: eigengame.scan,
+    study: nest.Study.run,
+    study_by_cells: nest.Study.iter_run,
+    devices: nest.sweep,
+    frontier: nest.frontier,
+    frontier_unpolished: nest.frontier,
+    frontier_exact: nest.frontier,
+    solvers: qlsp.compare,
+    noise: qlsp.noise_sweep,
+    cut: max3cut.max3cut,
+    cut_by_steps: max3cut.iter_max3cut,
+    cells: max3cut.iter_cells,
+    form: max3cut.maximize_form,
+    table: max3cut.compare,
+    plain_tasks: parallel.run_all,
+    plain_tasks_one_by_one: parallel.run_iter,
 }
+PARALLEL = sorted(set(CASES.values()), key=lambda f: f"{f.__module__}.{f.__qualname__}")
 
 
 def frozen(value: Any) -> str:
@@ -123,22 +180,34 @@ def frozen(value: Any) -> str:
     return json.dumps(plain(value), sort_keys=True, default=repr)
 
 
-@pytest.mark.parametrize("name", CASES)
-def test_one_worker_two_workers_and_a_cluster_agree_to_the_bit(name: str, address: str) -> None:
+@pytest.mark.parametrize("case", CASES, ids=lambda f: f.__name__)
+def test_one_worker_two_workers_and_a_cluster_agree_to_the_bit(
+    case: Callable[[Any, list[Any]], Any], address: str
+) -> None:
     results, steps = [], []
     for where in (None, 2, address):
         seen: list[Any] = []
-        results.append(frozen(CASES[name](where, seen)))
+        results.append(frozen(case(where, seen)))
         steps.append(len(seen))
     assert results[0] == results[1] == results[2]
     assert steps[0] == steps[1] == steps[2] >= 2  # progress is told alike
 
 
-PARALLEL = [
-    eigengame.scan, max3cut.compare, max3cut.iter_cells, max3cut.iter_max3cut, max3cut.max3cut,
-    max3cut.maximize_form, nest.Study.iter_run, nest.Study.run, nest.frontier, nest.sweep, parallel.run_all,
-    parallel.run_iter, qlsp.compare, qlsp.noise_sweep,
-]  # fmt: skip
+def offered() -> set[Callable[..., Any]]:
+    """Every public function and method that takes ``parallel``."""
+    found: set[Callable[..., Any]] = {parallel.run_all, parallel.run_iter}
+    for package in (backends, circuits, eigengame, max3cut, nest, optimizers, qlsp):
+        for name in package.__all__:
+            value = getattr(package, name)
+            made = inspect.getmembers(value, inspect.isfunction) if inspect.isclass(value) else [(name, value)]
+            for _, function in made:
+                if inspect.isfunction(function) and "parallel" in inspect.signature(function).parameters:
+                    found.add(function)
+    return found
+
+
+def test_whatever_takes_parallel_has_a_case() -> None:
+    assert set(PARALLEL) == offered()
 
 
 @pytest.mark.parametrize("function", PARALLEL, ids=lambda f: f.__qualname__)

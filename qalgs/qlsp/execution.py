@@ -139,8 +139,8 @@ class Reading:
         probability_error: Its standard error, 0 if exact.
         shots: Shots spent.
         circuits: Circuits (measurement settings) run.
-        density: With shots, the reconstructed density matrix of the system given the flags: a physical state, or 0 if
-            no shot passed them.
+        density: With shots, the reconstructed density matrix of the system given the flags: a physical state, or 0
+            if no shot passed them.
     """
 
     vector: Vector

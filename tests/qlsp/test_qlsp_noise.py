@@ -115,8 +115,8 @@ def test_tomography_returns_physical_states() -> None:
 def test_the_nearest_state_is_the_nearest(rng: np.random.Generator) -> None:
     for size in (2, 4, 8):
         noise = rng.normal(size=(size, size)) + 1j * rng.normal(size=(size, size))
-        raw = (noise + noise.conj().T) / 2
-        raw += np.eye(size) * (1 - np.trace(raw).real) / size
+        hermitian = (noise + noise.conj().T) / 2
+        raw = hermitian + np.eye(size) * (1 - np.trace(hermitian).real) / size
         found = nearest_state(raw)
         assert np.trace(found).real == pytest.approx(1.0)
         assert np.linalg.eigvalsh(found)[0] > -1e-12
