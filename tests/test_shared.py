@@ -6,6 +6,8 @@ import dataclasses
 import json
 import os
 import stat
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -230,3 +232,33 @@ def test_worker_count_is_checked() -> None:
     assert parallel.resolve_jobs(-1) == (os.cpu_count() or 1)
     with pytest.raises(TypeError, match="n_jobs must be an int"):
         parallel.resolve_jobs("2")  # type: ignore[arg-type]
+
+
+DROPPED = """
+import signal, sys, time, weakref
+from qalgs.interrupts import deliver_interrupts
+
+class Owner:
+    pass
+
+owner = Owner()
+watch = weakref.ref(owner, lambda _: signal.raise_signal(signal.SIGINT))
+failing = Owner()
+other = weakref.ref(failing, lambda _: 1 / 0)
+try:
+    with deliver_interrupts():
+        del failing
+        del owner
+        print("not raised where it was dropped", flush=True)
+        time.sleep(30)
+except KeyboardInterrupt:
+    print("raised", sys.unraisablehook is sys.__unraisablehook__)
+"""
+
+
+def test_an_interrupt_in_a_weak_reference_is_delivered() -> None:
+    run = subprocess.run([sys.executable, "-c", DROPPED], capture_output=True, text=True, timeout=25, check=True)
+    assert run.stdout.splitlines() == ["not raised where it was dropped", "raised True"]
+    # Other exceptions are reported as ever, and the interrupt is not.
+    assert "ZeroDivisionError" in run.stderr
+    assert "KeyboardInterrupt" not in run.stderr

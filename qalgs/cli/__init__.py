@@ -23,12 +23,14 @@ def main(argv: Sequence[str] | None = None) -> int:
 
     from qalgs.cli.app import app
     from qalgs.errors import QalgsError
+    from qalgs.interrupts import deliver_interrupts
 
     arguments = list(sys.argv[1:] if argv is None else argv)
     debug = "--debug" in arguments
     arguments = [a for a in arguments if a != "--debug"]
     try:
-        code = app(arguments, standalone_mode=False, prog_name="qalgs")
+        with deliver_interrupts():
+            code = app(arguments, standalone_mode=False, prog_name="qalgs")
     except TyperException as error:
         return _fail(error, error.format_message(), debug, 2)
     except (typer.Abort, KeyboardInterrupt):
