@@ -122,8 +122,6 @@ class PreparationTemplate:
 
     def bound(self, vector: ArrayLike) -> QuantumCircuit:
         """Return the circuit that prepares ``vector``, without parameters."""
-        if self.num_parameters == 0:
-            return self.circuit.copy()
         bound: QuantumCircuit = self.circuit.assign_parameters(self.angles(vector))
         return bound
 

@@ -32,11 +32,15 @@ INTERPRETED = (
     "tests/backends/test_noisy_kernels.py",
     "tests/backends/test_noisy.py",
     "tests/backends/test_noisy_sampler.py",
+    "tests/backends/test_noisy_trajectories.py",
+    "tests/backends/test_kernels_more.py",
     "tests/backends/test_backends_branches.py",
     "tests/max3cut/test_max3cut_kernels.py",
+    "tests/max3cut/test_max3cut_kernels_more.py",
     "tests/max3cut/test_max3cut_small.py",
     "tests/qlsp/test_qlsp_angles.py",
     "tests/test_optimizers.py",
+    "tests/test_optimizers_more.py",
 )
 """Tests that together run every kernel and, but for ``LEFT_OUT``, suit plain Python."""
 LEFT_OUT = (

@@ -100,14 +100,6 @@ def _scan(
     planes = np.concatenate([rows.imag, rows.real], axis=1)
     scores, patterns = np.full(top, -1.0), np.zeros((top, n), dtype=np.int8)
     rays, overflow = 0, False
-    if 2 * rank - 1 > len(planes):
-        patterns[0], scores[0] = 0, (np.abs(exact.conj().sum(axis=0)) ** 2).sum()
-        for labels in itertools.product(range(K), repeat=n):
-            value = float((np.abs(exact.conj().T @ root[list(labels)]) ** 2).sum())
-            if value > scores.min():
-                slot = int(scores.argmin())
-                scores[slot], patterns[slot] = value, labels
-        return scores[scores >= 0], patterns[scores >= 0], K**n, False
     for subsets in _batches(n * K, 2 * rank - 1):
         count, bad = _rays(walk, exact, planes, root, theta, subsets, scores, patterns)
         rays += count
