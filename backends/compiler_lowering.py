@@ -274,7 +274,8 @@ class Lowering:
                 base = base.inverse()
             elif isinstance(modifier, PowerModifier):
                 base = base.power(modifier.power)
-            elif isinstance(modifier, ControlModifier):
+            else:
+                assert isinstance(modifier, ControlModifier)  # there is no other kind
                 base = base.control(modifier.num_ctrl_qubits, ctrl_state=modifier.ctrl_state, annotated=False)
         self._operation(base, qubits, controls)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Hashable, Iterable
+from collections.abc import Hashable, Iterable, Mapping
 from functools import cache, cached_property
 from typing import Any, Generic, TypeVar
 
@@ -14,7 +14,7 @@ from qiskit.circuit.library import UnitaryGate, get_standard_gate_name_mapping
 
 from qalgs.backends.noise import FloatArray, readout_flips
 from qalgs.backends.snapshot import DeviceSnapshot, Inflation
-from qalgs.errors import InvalidInputError, invalid
+from qalgs.errors import InvalidInputError, expect, invalid
 
 K = TypeVar("K", bound=Hashable)
 V = TypeVar("V")
@@ -79,10 +79,10 @@ def circuit_key(circuit: QuantumCircuit) -> Hashable:
 
 
 def _operation_key(operation: Any) -> Hashable:
+    if isinstance(operation, Delay):  # its unit is no parameter
+        return (operation.name, _hashable(operation.duration), operation.unit)
     if operation.base_class in _plain_types():
         return (operation.name, tuple([_hashable(p) for p in operation.params]))
-    if isinstance(operation, Delay):
-        return (operation.name, _hashable(operation.duration), operation.unit)
     return _Itself(operation)
 
 
@@ -121,6 +121,7 @@ class CompactDevice:
             )
         if optimization_level not in (0, 1, 2, 3):
             raise invalid("optimization_level", optimization_level, "must be 0, 1, 2 or 3")
+        expect(Mapping, type(None), inflation=inflation)
         self.layout = snapshot.check_layout(layout)
         source = snapshot.inflate(inflation) if inflation else snapshot
         self.snapshot = source.subset(self.layout)
