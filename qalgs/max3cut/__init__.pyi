@@ -24,8 +24,6 @@ from .qaoa_machines import noisy_primitives as noisy_primitives
 from .registry import BEST_KNOWN as BEST_KNOWN
 from .registry import BestKnown as BestKnown
 from .registry import best_known as best_known
-from .report import ResultsTable as ResultsTable
-from .report import Row as Row
 from .report import compare as compare
 from .result import Candidate as Candidate
 from .result import Max3CutResult as Max3CutResult
@@ -39,6 +37,8 @@ from .rivals import greedy as greedy
 from .solver import iter_cells as iter_cells
 from .solver import iter_max3cut as iter_max3cut
 from .solver import max3cut as max3cut
+from .table import ResultsTable as ResultsTable
+from .table import Row as Row
 
 __all__ = [
     "gnm",

@@ -21,6 +21,7 @@ from qalgs.optimizers import COBYLA, Optimizer, minimize
 from qalgs.results import Result, Status, versions
 from qalgs.seeds import Seed, keyed, root_seed
 
+from .checks import check_count
 from .problem import GraphLike, Labels, Problem, as_problem
 from .qaoa_machines import Machine, QubitMachine, QutritMachine
 
@@ -150,8 +151,7 @@ def vqa_job(
         >>> job.circuit.num_qubits, job.exact
         (9, -2.0)
     """
-    if isinstance(budget, bool) or not isinstance(budget, int) or budget < 1:
-        raise invalid("budget", budget, "must be an int of at least 1")
+    check_count("budget", budget)
     problem = as_problem(graph, weight)
     coded = max3cut_encoding(_plain(problem), encoding)
     labels = _labels(problem, warm_start)
@@ -225,29 +225,17 @@ def run_qaoa(
         >>> result.optimum, result.expected_cut > result.uniform_cut
         (1, True)
     """
-    counts = {
-        "budget": (budget, 4),
-        "samples": (samples, 1),
-        "reps": (reps, 1),
-        "estimator_shots": (estimator_shots, 0),
-    }
-    for name, (value, low) in counts.items():
-        if isinstance(value, bool) or not isinstance(value, int) or value < low:
-            raise invalid(name, value, f"must be an int of at least {low}")
+    check_count("budget", budget, 4)
+    check_count("samples", samples)
+    check_count("reps", reps)
+    check_count("estimator_shots", estimator_shots, 0)
     began, cpu = time.perf_counter(), time.process_time()
     problem, root = as_problem(graph, weight), root_seed(seed)
     labels = _labels(problem, warm_start)
     coded = max3cut_encoding(_plain(problem), encoding)
     if problem.m == 0:
         raise invalid("graph", "no weighted edge", "must have an edge with a non-zero weight")
-    machine: Machine
-    if encoding == "qutrit":
-        if estimator is not None or sampler is not None:
-            raise invalid("estimator", estimator, "must be None for qutrits", "take a qubit encoding")
-        machine = QutritMachine(coded, labels, bias)
-    else:
-        circuit = max3cut_qaoa(coded, reps, warm_start=labels, bias=bias)
-        machine = QubitMachine(coded, circuit, estimator, sampler, root)
+    machine = _machine(coded, reps, labels, bias, estimator, sampler, root)
     point, evaluations, status = _train(machine, problem, reps, optimizer, budget, initial_point, root)
     guess = keyed(root, "qaoa", "uniform").integers(0, 3, (samples, problem.n)).astype(np.int8)
     seen = _observe(machine, problem, coded, point, samples, _cuts(problem, guess), root)
@@ -258,6 +246,19 @@ def run_qaoa(
         seconds=time.perf_counter() - began, cpu_seconds=time.process_time() - cpu, status=status, seed=root,
         point=point, **seen,
     )  # fmt: skip
+
+
+def _machine(
+    coded: Max3CutEncoding, reps: int, labels: Labels | None, bias: float,
+    estimator: BaseEstimatorV2 | None, sampler: BaseSamplerV2 | None, root: int,
+) -> Machine:  # fmt: skip
+    """Return what runs the encoding: the simulator of qutrits, or a circuit of qubits on the given primitives."""
+    if coded.name != "qutrit":
+        circuit = max3cut_qaoa(coded, reps, warm_start=labels, bias=bias)
+        return QubitMachine(coded, circuit, estimator, sampler, root)
+    if estimator is not None or sampler is not None:
+        raise invalid("estimator", estimator, "must be None for qutrits", "take a qubit encoding")
+    return QutritMachine(coded, labels, bias)
 
 
 def _observe(

@@ -15,6 +15,7 @@ from qalgs.seeds import Seed, keyed, root_seed
 
 from .auto import run_auto
 from .bounds import Bound, UpperBound, base_bound, best_of, check_bound, rounded
+from .checks import check_count
 from .enumeration import (
     DEFAULT_CIRCLES,
     Enumeration,
@@ -105,6 +106,13 @@ def max3cut(
         circles=circles, max_candidates=max_candidates, backend=backend, parallel=parallel,
         checkpoint=checkpoint,
     )  # fmt: skip
+    return _collect(events, callback)
+
+
+def _collect(
+    events: Generator[Progress | Max3CutResult, None, None], callback: Callable[[Progress], None] | None
+) -> Max3CutResult:
+    """Run to the end, report every step and return the result."""
     result: Progress | Max3CutResult | None = None
     try:
         for result in events:
@@ -172,33 +180,40 @@ def iter_max3cut(
     check_matrix(matrix)
     check_refine(refine)
     check_bound(bound)
-    if isinstance(top, bool) or not isinstance(top, int) or top < 1:
-        raise invalid("top", top, "must be an int of at least 1")
-    if isinstance(circles, bool) or not isinstance(circles, int) or circles < 1:
-        raise invalid("circles", circles, "must be an int of at least 1")
+    check_count("top", top)
+    check_count("circles", circles)
     if isinstance(max_candidates, bool) or max_candidates < 1:
         raise invalid("max_candidates", max_candidates, "must be an int of at least 1")
     if budget is not None and not 0 < budget < 1e18:
         raise invalid("budget", budget, "must be a positive number of seconds or None")
     n_jobs, backend = placement(parallel, n_jobs, backend)
-    if n_jobs is None:
-        workers = (os.cpu_count() or 1) if method == "auto" and budget is not None else 1
-    else:
-        workers = resolve_jobs(n_jobs)
     options = Options(
         rank=rank, method=method, matrix=matrix, refine=refine, top=top, bound=bound,
-        budget=None if budget is None else float(budget), root=root_seed(seed), n_jobs=workers, circles=circles,
-        max_candidates=max_candidates, backend=backend, checkpoint=checkpoint,
+        n_jobs=_workers(n_jobs, method, budget), budget=None if budget is None else float(budget),
+        root=root_seed(seed), circles=circles, max_candidates=max_candidates, backend=backend,
+        checkpoint=checkpoint,
     )  # fmt: skip
     if checkpoint is not None and (method not in ("arcs", "circles") or budget is not None):
         raise invalid("checkpoint", str(checkpoint), "must come with method='arcs' or 'circles' and no budget")
     began = time.perf_counter()
-    problem = as_problem(graph, weight)
+    return _run(RunState(_instance(graph, weight, options), options, began))
+
+
+def _workers(n_jobs: int | None, method: str, budget: float | None) -> int:
+    """Return how many workers run; unless told, only ``"auto"`` in limited time takes more than one: all cores."""
+    if n_jobs is not None:
+        return resolve_jobs(n_jobs)
+    return (os.cpu_count() or 1) if method == "auto" and budget is not None else 1
+
+
+def _instance(graph: GraphLike | Problem, weight: str | None, options: Options) -> Problem:
+    """Read the graph and refuse one that the options do not suit."""
+    problem, rank, checkpoint = as_problem(graph, weight), options.rank, options.checkpoint
     if checkpoint is not None and sum(len(part) > 2 for part in problem.components()) > 1:
         raise invalid("checkpoint", str(checkpoint), "must come with a connected graph", "solve its parts")
     if problem.n:
         check_rank(rank, max(problem.n, 2) if rank <= 2 else problem.n)
-    return _run(RunState(problem, options, began))
+    return problem
 
 
 def _run(state: RunState) -> Generator[Progress | Max3CutResult, None, None]:
