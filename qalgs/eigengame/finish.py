@@ -20,13 +20,14 @@ from qalgs.seeds import keyed
 Real = NDArray[np.float64]
 Complex = NDArray[np.complex128]
 _MAX_QUBITS = 16
+_NONE = np.empty((0, 0), dtype=complex)
 DOUBTFUL = 0.05
 
 
 def vectors(arena: Arena, found: list[Snapshot]) -> Complex:
     """Return the noiseless state vectors of the final circuits, or an empty array if they are too large."""
-    if arena.problem.num_qubits > _MAX_QUBITS:
-        return np.empty((0, 0), dtype=complex)
+    if arena.problem.num_qubits > _MAX_QUBITS and not all(s.vector.size for s in found):
+        return _NONE
     rows = [
         s.vector
         if s.vector.size
@@ -70,7 +71,7 @@ def assemble(arena: Arena, found: list[Snapshot], *, schedule: str, critical_pat
     return ExcitedStatesResult(
         energies=energies + offset,
         errors=errors,
-        states=states,
+        states=states if problem.num_qubits <= _MAX_QUBITS else _NONE,
         parameters=np.array([found[int(i)].parameters for i in order]),
         history=tuple(arena.history),
         overlaps=overlaps,

@@ -18,8 +18,6 @@ from qalgs.optimizers import LBFGS, OptimizerRun
 from qalgs.results import Status
 from qalgs.seeds import keyed
 
-_QUIET = 2
-
 
 class Rounds:
     """The staggered schedule.
@@ -56,8 +54,8 @@ class Rounds:
 
     def play(self) -> Generator[Event, None, list[Snapshot]]:
         """Run rounds until every player is quiet or out of budget."""
-        quiet, index = 0, 0
-        while quiet < _QUIET:
+        index = 0
+        while True:
             started = index // max(1, self.stagger) + 1 if self.stagger else self.k
             active = [i for i in range(self.k) if i < started or self.advance]
             published: dict[int, Snapshot] = {}
@@ -78,11 +76,8 @@ class Rounds:
                 energies=tuple(self.latest[i].energy + offset for i in sorted(self.latest)),
                 critical_path=self.critical_path,
             )
-            done = len(self.latest) == self.k and started >= self.k and not any(self.moved.values())
-            quiet = quiet + 1 if done else 0
-            if quiet and self._reseed():
-                quiet = 0
-            if started >= self.k and not published:
+            settled = len(self.latest) == self.k and started >= self.k and not any(self.moved.values())
+            if settled and not self._reseed():
                 break
             index += 1
         for run, _ in self.runs.values():
@@ -174,7 +169,6 @@ class Rounds:
             self.latest[i] = fresh
             self.moved[i] = True
             self.last_change[i] = np.inf
-            if i in self.runs:
-                self.runs.pop(i)[0].close()
+            self.runs.pop(i)[0].close()
             return True
         return False

@@ -192,13 +192,18 @@ def _load(path: str | os.PathLike[str], header: dict[str, Any]) -> dict[float, S
             if record != header:
                 raise InvalidInputError(f"{target} belongs to another scan: {record}; choose another file")
             continue
-        known[record["length"]] = ScanPoint(
-            length=record["length"],
-            energies=tuple(record["energies"]),
-            errors=tuple(record["errors"]),
-            status=Status[record["status"]],
-            parameters=tuple(tuple(row) for row in record["parameters"]),
-        )
+        try:
+            known[record["length"]] = ScanPoint(
+                length=record["length"],
+                energies=tuple(record["energies"]),
+                errors=tuple(record["errors"]),
+                status=Status[record["status"]],
+                parameters=tuple(tuple(row) for row in record["parameters"]),
+            )
+        except (KeyError, TypeError) as error:
+            raise InvalidInputError(
+                f"{target} is not a scan file: line {number + 1} is no point; choose another file"
+            ) from error
     return known
 
 
