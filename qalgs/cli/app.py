@@ -3,14 +3,28 @@
 from __future__ import annotations
 
 import sys
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
+from typer.core import TyperGroup
 
 from qalgs.cli import devices, levels, max3cut, nest, solve
 
+
+class Root(TyperGroup):
+    """The root, which hands Ctrl-C on: typer would turn it into an exit code without a word."""
+
+    def invoke(self, ctx: Any) -> Any:
+        """Run a command."""
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt as error:
+            raise typer.Abort from error
+
+
 app = typer.Typer(
     name="qalgs",
+    cls=Root,
     help="Quantum algorithms on noisy hardware.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,

@@ -134,4 +134,4 @@ def best_known(name: str) -> BestKnown | None:
         >>> best_known("G1").cut
         15165
     """
-    return BEST_KNOWN.get(name)
+    return BEST_KNOWN.get(name.upper())

@@ -217,10 +217,14 @@ def test_folders_without_permission(file: Path, capsys: Capture, monkeypatch: py
 
 
 def test_folders_made_for_nothing_are_removed(tmp_path: Path) -> None:
-    with pytest.raises(LedgerError, match="^refused$"), opened(tmp_path / "a" / "b"):
+    with pytest.raises(LedgerError, match=r"^refused$"), opened(tmp_path / "a" / "b"):
         raise LedgerError("refused")
     assert not (tmp_path / "a").exists()
     with pytest.raises(KeyboardInterrupt), opened(tmp_path / "a" / "b") as folder:
-        (folder / "kept").touch()
-        raise KeyboardInterrupt
+        stopped_after_writing(folder / "kept")
     assert (tmp_path / "a" / "b" / "kept").exists()
+
+
+def stopped_after_writing(path: Path) -> None:
+    path.touch()
+    raise KeyboardInterrupt

@@ -133,6 +133,7 @@ def test_exact_runs_are_refused_with_the_predicted_count() -> None:
 def test_registry_and_fingerprints(tmp_path: Path) -> None:
     assert best_known("G1") is not None
     assert best_known("G1").cut == 15165  # type: ignore[union-attr]
+    assert best_known("g1") is best_known("G1")
     assert best_known("nothing") is None
     assert all(entry.source for entry in BEST_KNOWN.values())
     assert set(FINGERPRINTS) <= set(BEST_KNOWN)
