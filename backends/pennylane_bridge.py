@@ -17,7 +17,7 @@ from qiskit.circuit.library import standard_gates as sg
 from qiskit.quantum_info import SparsePauliOp
 
 from qalgs.backends.pennylane_template import Template
-from qalgs.errors import InvalidInputError, invalid
+from qalgs.errors import InvalidInputError, expect, invalid
 
 if TYPE_CHECKING:
     from pennylane.operation import Operator
@@ -132,6 +132,7 @@ def to_pennylane(source: QuantumCircuit | SparsePauliOp, *, wires: Wires | None 
         >>> to_pennylane(tfim(3)).num_wires
         3
     """
+    expect(Iterable, type(None), wires=wires)
     if isinstance(source, SparsePauliOp):
         return observable_to_pennylane(source, wires=wires)
     if not isinstance(source, QuantumCircuit):
@@ -151,6 +152,7 @@ def observable_to_pennylane(operator: SparsePauliOp, *, wires: Wires | None = No
         >>> observable_to_pennylane(SparsePauliOp("XZ")).wires.tolist()
         [0, 1]
     """
+    expect(SparsePauliOp, operator=operator)
     import pennylane as qml
 
     labels = _labels(operator.num_qubits, wires)
@@ -182,10 +184,14 @@ def observable_from_pennylane(operator: Operator, *, wires: Wires | None = None)
     """
     import pennylane as qml
 
+    if not hasattr(operator, "pauli_rep"):
+        raise invalid("operator", operator, "must be a PennyLane operator")
     sentence = operator.pauli_rep
     if sentence is None:
         try:
-            sentence = qml.pauli.pauli_decompose(operator.matrix(), wire_order=operator.wires, pauli=True)
+            matrix = operator.matrix()
+            zero = not np.any(matrix)  # PennyLane cannot take that one apart
+            sentence = {} if zero else qml.pauli.pauli_decompose(matrix, wire_order=operator.wires, pauli=True)
         except Exception as error:
             raise invalid(
                 "operator", operator, "must be a sum of Pauli words", f"PennyLane says: {error}"
@@ -201,6 +207,7 @@ def observable_from_pennylane(operator: Operator, *, wires: Wires | None = None)
 
 
 def _labels(num_qubits: int, wires: Wires | None) -> list[object]:
+    expect(Iterable, type(None), wires=wires)
     labels: list[object] = list(range(num_qubits)) if wires is None else list(wires)
     if len(labels) != num_qubits or len(set(labels)) != num_qubits:
         raise invalid("wires", labels, f"must be {num_qubits} distinct labels")
@@ -209,6 +216,8 @@ def _labels(num_qubits: int, wires: Wires | None) -> list[object]:
 
 def _order(used: Iterable[object], wires: Wires | None) -> dict[object, int]:
     """Return the qubit of every wire."""
+    expect(Iterable, type(None), wires=wires)
+    wires = None if wires is None else list(wires)
     present = list(used)
     if wires is not None:
         missing = [w for w in present if w not in wires]
