@@ -8,7 +8,7 @@ from one backward (adjoint) sweep whatever the number of parameters: Jones and G
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Callable, Hashable, Iterable, Sequence
 from copy import copy
 from typing import Any
 
@@ -26,7 +26,7 @@ from qalgs.backends.compiler_structure import Structure, structure
 from qalgs.backends.compiler_tables import Arrays, Tables
 from qalgs.backends.kernels_run import run
 from qalgs.backends.observables import MAX_QUBITS, CompiledObservable
-from qalgs.errors import invalid
+from qalgs.errors import expect, invalid
 
 Floats = npt.NDArray[np.float64]
 Complexes = npt.NDArray[np.complex128]
@@ -57,6 +57,8 @@ class Program:
     """
 
     def __init__(self, circuit: QuantumCircuit, *, skip: frozenset[str] = frozenset()) -> None:
+        expect(QuantumCircuit, circuit=circuit)
+        expect(Iterable, skip=skip)
         self._compile(
             circuit.num_qubits,
             tuple(circuit.parameters),

@@ -7,9 +7,10 @@ every operation here, noisy or not, preserves the trace.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from numbers import Integral
 from typing import TYPE_CHECKING
 
-from qalgs.errors import invalid
+from qalgs.errors import expect, invalid
 
 if TYPE_CHECKING:
     from qiskit import QuantumCircuit
@@ -91,9 +92,11 @@ def light_cone(circuit: QuantumCircuit, qubits: Iterable[int]) -> tuple[QuantumC
     """
     from qiskit import QuantumCircuit
 
+    expect(QuantumCircuit, circuit=circuit)
+    expect(Iterable, qubits=qubits)
     observed = list(qubits)
     for q in observed:
-        if not 0 <= q < circuit.num_qubits:
+        if not isinstance(q, Integral) or not 0 <= q < circuit.num_qubits:
             raise invalid("qubits", q, f"must be between 0 and {circuit.num_qubits - 1}")
     operands = [tuple(circuit.find_bit(q).index for q in item.qubits) for item in circuit.data]
     barrier = [item.operation.name == "barrier" for item in circuit.data]

@@ -10,7 +10,7 @@ import numpy.typing as npt
 from qiskit.quantum_info import SparseObservable, SparsePauliOp
 
 from qalgs.backends import kernels_pauli
-from qalgs.errors import InvalidInputError, invalid
+from qalgs.errors import InvalidInputError, expect, invalid
 
 Floats = npt.NDArray[np.float64]
 Complexes = npt.NDArray[np.complex128]
@@ -38,6 +38,7 @@ class CompiledObservable:
     """
 
     def __init__(self, operator: SparsePauliOp) -> None:
+        expect(SparsePauliOp, operator=operator)
         if operator.num_qubits > MAX_QUBITS:
             raise invalid("observable.num_qubits", operator.num_qubits, f"must be at most {MAX_QUBITS}")
         simple = operator.simplify(atol=0.0, rtol=0.0)

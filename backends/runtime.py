@@ -38,7 +38,7 @@ from qalgs.backends.noisy_checks import (
 from qalgs.backends.runtime_isa import check_isa
 from qalgs.backends.runtime_job import RuntimeJob
 from qalgs.backends.runtime_local import LocalDevice, active_qubits, shrink, shrink_observable
-from qalgs.errors import InvalidInputError, invalid
+from qalgs.errors import InvalidInputError, expect, invalid
 from qalgs.results import Described
 from qalgs.seeds import Seed, as_generator, simulator_seed
 
@@ -231,6 +231,8 @@ class RuntimeEstimator(_RuntimeBase, BaseEstimatorV2):
         optimization_level: int | None = None,
         layout: Sequence[int] | None = None,
     ) -> None:
+        expect(Mapping, type(None), options=options)
+        expect(Iterable, type(None), layout=layout)
         if resilience_level not in (0, 1, 2) or isinstance(resilience_level, bool):
             raise invalid("resilience_level", resilience_level, "must be 0, 1 or 2")
         if "resilience_level" in (options or {}):
@@ -322,6 +324,8 @@ class RuntimeSampler(_RuntimeBase, BaseSamplerV2):
         optimization_level: int | None = None,
         layout: Sequence[int] | None = None,
     ) -> None:
+        expect(Mapping, type(None), options=options)
+        expect(Iterable, type(None), layout=layout)
         super().__init__(mode, options=options, seed=seed, optimization_level=optimization_level, layout=layout)
         self.default_shots = check_shots("default_shots", default_shots)
 

@@ -9,7 +9,7 @@ import numpy as np
 from qiskit import QuantumCircuit
 from qiskit.circuit import ControlFlowOp, ParameterExpression
 
-from qalgs.errors import InvalidInputError, invalid
+from qalgs.errors import InvalidInputError, expect, invalid
 
 if TYPE_CHECKING:
     from qiskit.transpiler import Target
@@ -35,6 +35,10 @@ def check_isa(circuit: QuantumCircuit, target: Target, device: str = "the device
         >>> _ = circuit.sx(0)
         >>> check_isa(circuit, load_backend("fake_manila").target)
     """
+    from qiskit.transpiler import Target
+
+    expect(QuantumCircuit, circuit=circuit)
+    expect(Target, target=target)
     if circuit.num_qubits > (target.num_qubits or 0):
         raise invalid(
             "circuit", f"{circuit.num_qubits} qubits", f"must fit {device} of {target.num_qubits} qubits"

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from qalgs.backends.snapshot_problems import Problem, find_problems
-from qalgs.errors import InvalidInputError, invalid
+from qalgs.errors import InvalidInputError, expect, invalid
 
 if TYPE_CHECKING:
     from qiskit.providers import BackendV2
@@ -152,6 +152,7 @@ class DeviceSnapshot:
         Raises:
             InvalidInputError: If a qubit is unknown or repeated, or if the layout falls apart.
         """
+        expect(Iterable, layout=layout)
         qubits = tuple(layout)
         for q in qubits:
             if isinstance(q, bool) or not hasattr(q, "__index__"):
@@ -241,6 +242,7 @@ class DeviceSnapshot:
         Raises:
             InvalidInputError: If a factor is negative or not finite, or its key matches no gate.
         """
+        expect(Mapping, factors=factors)
         errors = dict(self.gate_errors)
         for key, factor in factors.items():
             if not (isinstance(factor, int | float) and math.isfinite(factor) and factor >= 0):

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from qalgs.errors import expect
 from qalgs.results import Result
 
 if TYPE_CHECKING:
@@ -60,6 +61,9 @@ def summarise(snapshot: DeviceSnapshot) -> DeviceSummary:
         >>> summarise(DeviceSnapshot.from_backend("fake_manila")).couplers
         4
     """
+    from qalgs.backends.snapshot import DeviceSnapshot
+
+    expect(DeviceSnapshot, snapshot=snapshot)
     errors = snapshot.gate_errors
     physical = [name for name in ("sx", "u2", "u3", "x", "rx") if name in snapshot.basis_gates][:1]
     everywhere = {(min(e), max(e)) for e in snapshot.edges}

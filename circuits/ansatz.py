@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from qiskit import QuantumCircuit
 from qiskit.circuit import ParameterVector
@@ -10,8 +10,8 @@ from qiskit.circuit.library import PauliEvolutionGate, n_local
 from qiskit.quantum_info import SparsePauliOp
 from qiskit.synthesis import LieTrotter
 
-from qalgs.circuits._checks import whole
-from qalgs.errors import invalid
+from qalgs.circuits._checks import pauli_sum, whole
+from qalgs.errors import expect, invalid
 
 Entanglement = str | Sequence[tuple[int, int]]
 _ENTANGLEMENTS = ("linear", "reverse_linear", "circular", "full", "pairwise", "sca")
@@ -56,6 +56,8 @@ def hardware_efficient(
         >>> real_amplitudes.num_parameters, efficient_su2.num_parameters
         (12, 24)
     """
+    expect(Iterable, entanglement=entanglement, rotations=rotations)
+    expect(str, parameter_prefix=parameter_prefix)
     num_qubits, reps = whole("num_qubits", num_qubits, 1), whole("reps", reps, 0)
     blocks = [rotations] if isinstance(rotations, str) else list(rotations)
     if not blocks or any(b not in _ROTATIONS for b in blocks):
@@ -123,8 +125,10 @@ def hamiltonian_variational(
         >>> hamiltonian_variational(tfim(4), reps=2).num_parameters
         4
     """
+    expect(QuantumCircuit, type(None), initial_state=initial_state)
+    expect(str, parameter_prefix=parameter_prefix)
     reps = whole("reps", reps, 1)
-    terms = SparsePauliOp(hamiltonian).simplify()
+    terms = pauli_sum("hamiltonian", hamiltonian).simplify()
     keep = [i for i, p in enumerate(terms.paulis) if p.x.any() or p.z.any()]
     if not keep:
         raise invalid("hamiltonian", hamiltonian, "must have a term besides the identity")

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+from numbers import Real
+
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from qiskit import QuantumCircuit
 
 from qalgs.circuits.block_encodings import GatedEncoding, Matrix, is_hermitian, square_power_of_two
 from qalgs.circuits.state_preparation import gray_angles, multiplexed_rotation, prepare_state
-from qalgs.errors import invalid
+from qalgs.errors import as_array, expect, invalid
 
 
 def _real(matrix: ArrayLike) -> NDArray[np.float64]:
-    a = square_power_of_two(matrix)
+    a = square_power_of_two(as_array("matrix", matrix, complex))
     if np.abs(a.imag).max() > 0:
         raise invalid("matrix", "complex entries", "must be real", "use PauliLCU or Dilation")
     if np.abs(a).max() == 0:
@@ -41,6 +43,7 @@ class Fable(GatedEncoding):
     """
 
     def __init__(self, matrix: ArrayLike, cutoff: float = 0.0) -> None:
+        expect(Real, cutoff=cutoff)
         a = _real(matrix)
         self.num_system = a.shape[0].bit_length() - 1
         self.num_ancillas = self.num_system + 1

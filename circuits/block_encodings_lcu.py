@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from functools import cached_property
+from numbers import Integral, Real
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -12,7 +13,7 @@ from qiskit.quantum_info import SparsePauliOp
 
 from qalgs.circuits.block_encodings import GatedEncoding, Matrix, square_power_of_two
 from qalgs.circuits.state_preparation import prepare_state
-from qalgs.errors import invalid
+from qalgs.errors import as_array, expect, invalid
 
 
 class PauliLCU(GatedEncoding):
@@ -32,12 +33,16 @@ class PauliLCU(GatedEncoding):
     """
 
     def __init__(self, operator: ArrayLike | SparsePauliOp, cutoff: float = 1e-14) -> None:
+        expect(Real, cutoff=cutoff)
         if not 0.0 <= cutoff < 1.0:
             raise invalid("cutoff", cutoff, "must be at least 0 and below 1")
         if isinstance(operator, SparsePauliOp):
             terms = operator.simplify()
         else:
-            terms = SparsePauliOp.from_operator(square_power_of_two(operator), atol=0, rtol=0)
+            matrix = as_array("operator", operator, complex)
+            if matrix.ndim != 2:
+                raise invalid("operator", operator, "must be a SparsePauliOp or a square matrix")
+            terms = SparsePauliOp.from_operator(square_power_of_two(matrix), atol=0, rtol=0)
         size = np.abs(terms.coeffs)
         if size.size == 0 or size.max() == 0:
             raise invalid("operator", "zero", "must not vanish")
@@ -142,6 +147,11 @@ class PoissonShifts(GatedEncoding):
     """
 
     def __init__(self, bits: Sequence[int], scale: float = 1.0) -> None:
+        expect(Iterable, bits=bits)
+        expect(Real, scale=scale)
+        bits = tuple(bits)
+        for count in bits:
+            expect(Integral, bits=count)
         if not bits or len(bits) > 3 or min(bits) < 1:
             raise invalid("bits", tuple(bits), "must be one to three positive numbers of qubits")
         if not (np.isfinite(scale) and scale > 0):

@@ -15,7 +15,7 @@ from qiskit.quantum_info import SparsePauliOp
 
 from qalgs.circuits.cross_frames import Angles, add_framed
 from qalgs.circuits.rotations import RotationForm, rotation_form
-from qalgs.errors import invalid
+from qalgs.errors import expect, invalid
 
 FORMS = ("multiplexed", "pauli_frame", "two_controlled")
 PARTS = ("real", "imag")
@@ -48,6 +48,7 @@ def cross_term_circuit(ansatz: QuantumCircuit, *, form: str = "multiplexed", par
         >>> circuit.num_qubits, circuit.num_parameters
         (3, 8)
     """
+    expect(QuantumCircuit, ansatz=ansatz)
     if form not in FORMS:
         raise invalid("form", form, f"must be one of {', '.join(FORMS)}")
     if part not in PARTS:
@@ -117,6 +118,7 @@ def cross_term_observable(operator: SparsePauliOp) -> SparsePauliOp:
         >>> cross_term_observable(SparsePauliOp("XX")).paulis.to_labels()
         ['ZXX']
     """
+    expect(SparsePauliOp, operator=operator)
     return SparsePauliOp("Z").tensor(operator)
 
 
@@ -134,6 +136,7 @@ def overlap_circuit(ansatz: QuantumCircuit) -> QuantumCircuit:
         >>> overlap_circuit(hardware_efficient(2, 1)).num_parameters
         8
     """
+    expect(QuantumCircuit, ansatz=ansatz)
     p = ansatz.num_parameters
     left, right = ParameterVector("left", p), ParameterVector("right", p)
     circuit = QuantumCircuit(ansatz.num_qubits, name="overlap")

@@ -51,7 +51,7 @@ def pyscf_integrals(atoms: Geometry, basis: str, charge: int, spin: int) -> Inte
     with lib.with_omp_threads(1):
         try:
             mol = gto.M(atom=list(atoms), basis=basis, charge=charge, spin=spin, verbose=0)
-        except (KeyError, RuntimeError, ValueError) as error:
+        except (KeyError, RuntimeError, ValueError, SyntaxError) as error:
             reason = " ".join(str(error).split())
             raise invalid("basis", basis, f"must be a basis set for these atoms ({reason})") from error
         _check_room(mol.nao, max(mol.nelec), basis)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from numbers import Real
 from typing import Literal, get_args
 
 import networkx as nx
@@ -15,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 from qiskit.quantum_info import SparsePauliOp
 
-from qalgs.errors import invalid
+from qalgs.errors import expect, invalid
 
 EncodingName = Literal["one-hot", "binary", "binary-folded", "qutrit"]
 _MAX_DIAGONAL = 2**26
@@ -203,6 +204,7 @@ def max3cut_encoding(
         >>> encoding.num_qubits, int(encoding.feasible().sum())
         (6, 27)
     """
+    expect(Real, type(None), penalty=penalty)
     if encoding not in get_args(EncodingName):
         raise invalid("encoding", encoding, f"must be one of {', '.join(get_args(EncodingName))}")
     if not isinstance(graph, nx.Graph) or graph.is_directed() or graph.is_multigraph():

@@ -42,7 +42,7 @@ def warm_amplitudes(
         return np.full((num_vertices, 3), 1 / math.sqrt(3))
     labels = np.asarray(labels)
     if labels.shape != (num_vertices,) or not np.isin(labels, (0, 1, 2)).all():
-        raise invalid("labels", labels, f"must be {num_vertices} labels 0, 1 or 2")
+        raise invalid("warm_start", labels, f"must be {num_vertices} labels 0, 1 or 2")
     amplitudes = np.full((num_vertices, 3), math.sqrt((1 - bias) / 2))
     amplitudes[np.arange(num_vertices), labels] = math.sqrt(bias)
     return amplitudes

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from itertools import pairwise
+from numbers import Real
 from typing import Literal
 
 import numpy as np
@@ -21,7 +22,7 @@ from qalgs.circuits.max3cut_mixers import (
     qutrit_mixer,
     warm_amplitudes,
 )
-from qalgs.errors import invalid
+from qalgs.errors import expect, invalid
 
 MixerName = Literal["xy", "x"]
 
@@ -59,6 +60,8 @@ def max3cut_qaoa(
         >>> circuit.num_qubits, circuit.num_parameters
         (9, 4)
     """
+    expect(Max3CutEncoding, encoding=encoding)
+    expect(Real, bias=bias)
     if encoding.name == "qutrit":
         raise invalid("encoding", encoding.name, "must be on qubits", "use pennylane_qaoa or the qutrit simulator")
     check_reps(reps)
@@ -165,6 +168,8 @@ def pennylane_qaoa(
         >>> node(np.zeros(1), np.zeros(1)).round(3).tolist() == [0.111] * 9
         True
     """
+    expect(Max3CutEncoding, encoding=encoding)
+    expect(Real, bias=bias)
     if encoding.name != "qutrit":
         raise invalid("encoding", encoding.name, "must be 'qutrit'", "use max3cut_qaoa for qubits")
     import pennylane as qp

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
+from numbers import Integral
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,7 +16,7 @@ from qalgs.circuits import fermions
 from qalgs.circuits._checks import real, whole
 from qalgs.circuits.integrals import Integrals, active_space, pennylane_integrals, pyscf_integrals
 from qalgs.circuits.sectors import Sector, find_sector
-from qalgs.errors import invalid
+from qalgs.errors import expect, invalid
 
 Geometry = tuple[tuple[str, tuple[float, float, float]], ...]
 MAPPINGS = ("jordan_wigner", "parity")
@@ -173,6 +174,9 @@ def molecule(
     Raises:
         InvalidInputError: If an argument breaks a rule.
     """
+    expect(str, Iterable, geometry=geometry)
+    expect(str, basis=basis)
+    expect(Integral, type(None), charge=charge)
     if mapping not in MAPPINGS:
         raise invalid("mapping", mapping, f"must be one of {', '.join(MAPPINGS)}")
     if route not in {"pyscf", "pennylane"}:

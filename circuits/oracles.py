@@ -11,6 +11,8 @@ from qiskit import QuantumCircuit
 from qiskit.circuit import Gate
 from qiskit.circuit.library import UnitaryGate
 
+from qalgs.errors import expect
+
 #: Label of one call of the matrix (a block encoding, or an evolution for HHL) and of the right-hand side.
 A_LABEL = "U_A"
 B_LABEL = "U_b"
@@ -37,6 +39,8 @@ def oracle_gate(circuit: QuantumCircuit, label: str, *, adjoint: bool = False, c
         >>> oracle_gate(circuit, "U_b").label
         'U_b'
     """
+    expect(QuantumCircuit, circuit=circuit)
+    expect(str, label=label)
     name = ("c" if controlled else "") + label + ("_dg" if adjoint else "")
     gate: Gate = circuit.to_gate(label=label)
     gate.name = name
@@ -119,6 +123,8 @@ def count_queries(circuit: QuantumCircuit, labels: tuple[str, ...] = (A_LABEL, B
         >>> count_queries(qsvt_circuit(Dilation([[0.5, 0], [0, 1]]), [0.1, 0.2, 0.1]))
         {'U_A': 2, 'U_b': 0}
     """
+    expect(QuantumCircuit, circuit=circuit)
+    expect(tuple, list, labels=labels)
     found: Counter[str] = Counter()
     for instruction in circuit.data:
         label = instruction.label

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from itertools import combinations
 from typing import TypeAlias
 
@@ -9,7 +10,7 @@ from qiskit import QuantumCircuit
 from qiskit.circuit import ParameterExpression, ParameterVector
 
 from qalgs.circuits._checks import whole
-from qalgs.errors import invalid
+from qalgs.errors import expect, invalid
 
 Angle: TypeAlias = "float | ParameterExpression"
 Excitation = tuple[tuple[int, ...], tuple[int, ...]]
@@ -121,6 +122,8 @@ def particle_conserving(
         >>> circuit.num_qubits, circuit.num_parameters
         (4, 4)
     """
+    expect(Iterable, num_particles=num_particles)
+    expect(str, parameter_prefix=parameter_prefix)
     m, reps = whole("num_orbitals", num_orbitals, 1), whole("reps", reps, 1)
     counts = tuple(whole("num_particles", n, 0) for n in num_particles)
     if len(counts) != 2 or max(counts) > m:
@@ -187,6 +190,7 @@ def magnetization_conserving(
         >>> sorted(str(bits) for bits in state.probabilities_dict(decimals=10))
         ['001', '010', '100']
     """
+    expect(str, parameter_prefix=parameter_prefix)
     n, reps, ones = whole("num_qubits", num_qubits, 2), whole("reps", reps, 1), whole("num_ones", num_ones, 1)
     if ones >= n:
         raise invalid("num_ones", num_ones, f"must be between 1 and num_qubits - 1 = {n - 1}")

@@ -8,7 +8,7 @@ from qiskit.circuit.library import qaoa_ansatz
 from qiskit.quantum_info import SparsePauliOp
 
 from qalgs.circuits._checks import whole
-from qalgs.errors import invalid
+from qalgs.errors import expect, invalid
 
 
 def qaoa(
@@ -38,6 +38,8 @@ def qaoa(
         >>> [p.name for p in qaoa(max_cut(nx.cycle_graph(4)), reps=2).parameters]
         ['β[0]', 'β[1]', 'γ[0]', 'γ[1]']
     """
+    expect(QuantumCircuit, type(None), initial_state=initial_state)
+    expect(SparsePauliOp, QuantumCircuit, type(None), mixer=mixer)
     reps = whole("reps", reps, 1)
     if not isinstance(cost, SparsePauliOp):
         raise invalid("cost", type(cost).__name__, "must be a SparsePauliOp", "see qalgs.circuits.max_cut")

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from qiskit import QuantumCircuit
 
-from qalgs.errors import InvalidInputError
+from qalgs.errors import InvalidInputError, expect
 
 
 def read_qasm3(source: str | os.PathLike[str]) -> QuantumCircuit:
@@ -34,6 +34,7 @@ def read_qasm3(source: str | os.PathLike[str]) -> QuantumCircuit:
         >>> circuit.num_qubits, [p.name for p in circuit.parameters]
         (1, ['a'])
     """
+    expect(str, os.PathLike, source=source)
     name, text = _text(source)
     from qiskit import qasm3
 

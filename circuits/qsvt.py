@@ -9,7 +9,7 @@ from numpy.typing import ArrayLike
 from qiskit import QuantumCircuit
 
 from qalgs.circuits.block_encodings import BlockEncoding
-from qalgs.errors import invalid
+from qalgs.errors import as_array, expect, invalid
 
 
 def append_qsvt(
@@ -123,6 +123,8 @@ def qsvt_circuit(
         >>> qsvt_circuit(Dilation([[0.5, 0.25], [0.25, 0.5]]), [0.1, 0.2, 0.1]).num_qubits
         3
     """
+    expect(BlockEncoding, encoding=encoding)
+    phases = np.atleast_1d(as_array("phases", phases))
     n = encoding.num_qubits
     circuit = QuantumCircuit(n + 1)
     append_qsvt(

@@ -10,7 +10,7 @@ from qiskit import QuantumCircuit
 from qiskit.circuit import ParameterExpression, ParameterVector
 from qiskit.transpiler import generate_preset_pass_manager
 
-from qalgs.errors import InvalidInputError
+from qalgs.errors import InvalidInputError, expect
 
 ROTATIONS = ("rx", "ry", "rz")
 FIXED = ("id", "x", "y", "z", "h", "s", "sdg", "sx", "sxdg", "t", "tdg", "cx", "cz", "swap")
@@ -57,6 +57,7 @@ def rotation_form(circuit: QuantumCircuit) -> RotationForm:
         >>> form.matrix.shape, float(form.matrix.sum())
         ((4, 4), 4.0)
     """
+    expect(QuantumCircuit, circuit=circuit)
     manager = generate_preset_pass_manager(optimization_level=0, basis_gates=[*ROTATIONS, *FIXED])
     flat = manager.run(circuit)
     order = {p: i for i, p in enumerate(circuit.parameters)}

@@ -13,7 +13,7 @@ from scipy.sparse.linalg import eigsh
 
 from qalgs.circuits._checks import real, whole
 from qalgs.circuits.fermions import number, to_sparse, total_spin
-from qalgs.errors import InfeasibleError, invalid
+from qalgs.errors import InfeasibleError, expect, invalid
 
 _MAX_QUBITS = 24
 
@@ -181,6 +181,8 @@ def find_sector(
         >>> find_sector(h2.hamiltonian, {"N": 2, "Sz": 0}, h2.operators).basis.tolist()
         [5, 6, 9, 10]
     """
+    expect(SparsePauliOp, hamiltonian=hamiltonian)
+    expect(Mapping, type(None), symmetry=symmetry, operators=operators)
     n = hamiltonian.num_qubits
     if n > _MAX_QUBITS:
         raise invalid("num_qubits", n, f"must be at most {_MAX_QUBITS} for sector tools")

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from numbers import Integral
 from typing import TypeAlias
 
 import numpy as np
@@ -15,7 +16,7 @@ from numpy.typing import ArrayLike, NDArray
 from qiskit import QuantumCircuit
 from qiskit.circuit import ParameterExpression, ParameterVector
 
-from qalgs.errors import invalid
+from qalgs.errors import expect, invalid
 
 Angle: TypeAlias = "float | ParameterExpression"
 
@@ -144,6 +145,7 @@ def preparation_template(num_qubits: int, *, real: bool) -> PreparationTemplate:
         >>> template.angles(np.array([1.0, 0.0, 0.0, 0.0])).tolist()
         [0.0, 0.0, 0.0]
     """
+    expect(Integral, num_qubits=num_qubits)
     if num_qubits < 1:
         raise invalid("num_qubits", num_qubits, "must be at least 1")
     count = 2**num_qubits - 1

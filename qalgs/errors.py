@@ -2,6 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping, Sequence
+from numbers import Integral, Real
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
 
 class QalgsError(Exception):
     """Base of every error that the package raises on purpose; its text is one line for people."""
@@ -78,3 +85,83 @@ def message(name: str, value: object, rule: str, remedy: str = "") -> str:
     if len(shown) > 80:
         shown = shown[:77] + "..."
     return f"{name} {rule}, got {shown}" + (f"; {remedy}" if remedy else "")
+
+
+_KINDS = {
+    Real: "a number",
+    Integral: "an integer",
+    str: "a string",
+    Iterable: "a sequence",
+    Sequence: "a sequence",
+    Mapping: "a mapping",
+    type(None): "None",
+}
+
+
+def expect(*kinds: type, **given: object) -> None:
+    """Refuse arguments of the wrong type, by name, before anything is done with them.
+
+    Args:
+        *kinds: The types allowed; numbers are :class:`numbers.Real` or :class:`numbers.Integral`.
+        **given: The arguments by name.
+
+    Raises:
+        InvalidInputError: If an argument is of none of the types.
+
+    Example:
+        >>> expect(Real, kappa=2.0, epsilon=0.1)
+        >>> expect(Real, type(None), budget="soon")
+        Traceback (most recent call last):
+        ...
+        qalgs.errors.InvalidInputError: budget must be a number or None, got 'soon'
+    """
+    for name, value in given.items():
+        if not isinstance(value, kinds):
+            words = [_KINDS.get(kind) or _with_article(kind.__name__) for kind in kinds]
+            raise invalid(name, value, f"must be {' or '.join(words)}")
+
+
+def expect_callable(**given: object) -> None:
+    """Refuse arguments that are neither None nor callable.
+
+    Args:
+        **given: The arguments by name.
+
+    Raises:
+        InvalidInputError: If one cannot be called.
+
+    Example:
+        >>> expect_callable(callback=print, progress=None)
+    """
+    for name, value in given.items():
+        if value is not None and not callable(value):
+            raise invalid(name, value, "must be callable")
+
+
+def as_array(name: str, value: object, dtype: type = float) -> NDArray[Any]:
+    """Return an argument as an array of numbers.
+
+    Args:
+        name: The argument as the caller knows it.
+        value: What was given.
+        dtype: ``float`` or ``complex``.
+
+    Raises:
+        InvalidInputError: If it holds anything but numbers.
+
+    Example:
+        >>> as_array("values", [1, 2]).tolist()
+        [1.0, 2.0]
+    """
+    import numpy as np
+
+    try:
+        if value is not None and not isinstance(value, str):
+            return np.asarray(value, dtype=dtype)
+    except (TypeError, ValueError):
+        pass
+    raise invalid(name, value, "must be an array of numbers")
+
+
+def _with_article(word: str) -> str:
+    return f"{'an' if word[0] in 'AEIOU' else 'a'} {word}"

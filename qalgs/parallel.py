@@ -117,9 +117,13 @@ def run_iter(
             stack.enter_context(joblib.parallel_config(backend="dask", client=client))
         else:
             inner = None if backend == "threading" else 1
-            stack.enter_context(
-                joblib.parallel_config(backend=backend or "loky", n_jobs=workers, inner_max_num_threads=inner)
-            )
+            try:
+                chosen = joblib.parallel_config(
+                    backend=backend or "loky", n_jobs=workers, inner_max_num_threads=inner
+                )
+            except ValueError as error:
+                raise invalid("parallel", backend, "must name a registered joblib backend") from error
+            stack.enter_context(chosen)
         results = joblib.Parallel(return_as="generator")(joblib.delayed(function)(item) for item in items)
         try:
             yield from results

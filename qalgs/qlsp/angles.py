@@ -10,12 +10,13 @@ one forward and one backward sweep of 2-vectors, so an iteration costs O(d^2) pl
 from __future__ import annotations
 
 from dataclasses import dataclass
+from numbers import Integral, Real
 
 import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from qalgs.errors import ConvergenceError, invalid
+from qalgs.errors import ConvergenceError, expect, invalid
 
 from .polynomials import ChebyshevSeries
 
@@ -84,8 +85,7 @@ def _sweep(reduced: Array, odd: bool, x: Array, values: Array, jacobian: Array, 
         if not odd:
             jacobian[k, m - 1] = (1j * (u * p - v * q)).imag
             start = m - 2
-            if m > 1:
-                p, q = c * p + s * q, s * p + c * q
+            p, q = c * p + s * q, s * p + c * q
         for j in range(start, -1, -1):
             u, v = forward[j, 0], forward[j, 1]
             jacobian[k, j] = 2.0 * (1j * (p * u - q * v)).imag
@@ -124,6 +124,9 @@ def symmetric_phases(series: ChebyshevSeries, *, tol: float = 1e-12, max_iterati
         >>> symmetric_phases(series.scaled(0.9 / series.peak())).residual < 1e-10
         True
     """
+    expect(ChebyshevSeries, series=series)
+    expect(Real, tol=tol)
+    expect(Integral, max_iterations=max_iterations)
     c = np.asarray(series.coefficients, dtype=float)
     d = series.degree
     odd = bool(d % 2)

@@ -6,10 +6,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from itertools import count, cycle
+from numbers import Integral, Real
+from typing import cast
 
 import numpy as np
 
-from qalgs.errors import QalgsError, invalid
+from qalgs.errors import QalgsError, expect, expect_callable, invalid
 from qalgs.parallel import Parallel, run_iter
 from qalgs.results import Result, Status
 from qalgs.seeds import Seed, root_seed
@@ -146,6 +148,9 @@ def compare(
         >>> table.rows[0].direction_error <= 0.1
         True
     """
+    _check(solvers, system)
+    expect(Integral, attempts=attempts)
+    expect_callable(callback=callback)
     eps = check_epsilon(epsilon)
     if not solvers:
         raise invalid("solvers", solvers, "must hold at least one solver")
@@ -164,6 +169,14 @@ def compare(
         if callback is not None:
             callback(row)
     return Comparison(epsilon=eps, kappa=system.kappa, rows=tuple(rows), results=tuple(results))
+
+
+def _check(solvers: object, system: object) -> None:
+    """Refuse what are not solvers and a system."""
+    expect(Sequence, solvers=solvers)
+    for index, solver in enumerate(cast(Sequence[object], solvers)):
+        expect(Solver, **{f"solvers[{index}]": solver})
+    expect(LinearSystem, system=system)
 
 
 def _match(
@@ -280,11 +293,16 @@ def noise_sweep(
         >>> noise_sweep([QSVTInversion()], system, (0.0,), epsilon=0.2, shots=200, seed=1).levels
         (0.0,)
     """
+    _check(solvers, system)
+    expect(Sequence, np.ndarray, levels=levels)
+    expect(Real, shots=shots)
+    check_epsilon(epsilon)
     root = root_seed(seed)
     for given, value in (("solvers", solvers), ("levels", levels)):
         if not len(value):
             raise invalid(given, value, "must not be empty")
     for level in levels:
+        expect(Real, levels=level)
         if not 0.0 <= level <= 0.9:
             raise invalid("levels", level, "must lie between 0 and 0.9")
     work = partial(_under_noise, system, epsilon, shots)

@@ -7,6 +7,7 @@ A :class:`Program` is a circuit whose right-hand side may be left open (paramete
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from numbers import Real
 from typing import Any
 
 import numpy as np
@@ -24,7 +25,7 @@ from qalgs.circuits.oracles import (
     unitary_circuit,
 )
 from qalgs.circuits.state_preparation import PreparationTemplate, preparation_template
-from qalgs.errors import ExecutionError, invalid
+from qalgs.errors import ExecutionError, expect, invalid
 from qalgs.seeds import Seed, as_generator, simulator_seed
 
 Vector = NDArray[np.complex128]
@@ -121,6 +122,7 @@ class Program:
     cache: dict[str, Any] = field(default_factory=dict, repr=False)
 
     def __post_init__(self) -> None:
+        expect(QuantumCircuit, circuit=self.circuit)
         self.queries = count_queries(self.circuit)
 
     def values(self, rhs: NDArray[Any]) -> NDArray[np.float64]:
@@ -182,6 +184,7 @@ class Executor:
         seed: Seed = None,
         estimator: Any = None,
     ) -> None:
+        expect(Real, type(None), shots=shots)
         self.estimator = estimator
         self.name = backend if isinstance(backend, str) else _default_engine() if backend is None else ""
         if isinstance(backend, str) and backend not in ENGINES:

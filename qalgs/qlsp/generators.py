@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from functools import partial
+from numbers import Integral, Real
 from typing import TYPE_CHECKING, Any
 
 import networkx as nx
@@ -11,7 +12,7 @@ import numpy as np
 import scipy.sparse as sp
 from numpy.typing import ArrayLike, NDArray
 
-from qalgs.errors import invalid
+from qalgs.errors import as_array, expect, invalid
 from qalgs.seeds import Seed, as_generator
 
 from .linear_system import LinearSystem, Matrix
@@ -44,6 +45,7 @@ def poisson(shape: int | Sequence[int], b: ArrayLike | str = "constant", *, seed
         >>> poisson(4).A.toarray().astype(int).tolist()[0]
         [2, -1, 0, 0]
     """
+    expect(Integral, Iterable, shape=shape)
     sides = (shape,) if isinstance(shape, int) else tuple(shape)
     if not 1 <= len(sides) <= 3 or min(sides) < 2:
         raise invalid("shape", shape, "must be one to three sizes of at least 2")
@@ -89,6 +91,8 @@ def graph_laplacian(graph: nx.Graph[Any], b: ArrayLike | None = None, *, ground:
         >>> graph_laplacian(nx.path_graph(3)).size
         3
     """
+    expect(Real, ground=ground)
+    expect(nx.Graph, graph=graph)
     if not (np.isfinite(ground) and ground > 0):
         raise invalid("ground", ground, "must be finite and above zero", "a Laplacian alone is singular")
     n = graph.number_of_nodes()
@@ -127,13 +131,15 @@ def random_system(
         >>> round(random_system(4, 10.0, seed=1).kappa, 6)
         10.0
     """
+    expect(Integral, size=size)
+    expect(Real, kappa=kappa)
     if size < 2:
         raise invalid("size", size, "must be at least 2")
     if not (np.isfinite(kappa) and kappa >= 1):
         raise invalid("kappa", kappa, "must be finite and at least 1")
     rng = as_generator(seed)
     if not isinstance(spectrum, str):
-        values = np.asarray(spectrum, dtype=float)
+        values = as_array("spectrum", spectrum)
         if values.shape != (size,):
             raise invalid("spectrum", values.shape, f"must hold {size} singular values")
     elif spectrum == "log":
@@ -184,6 +190,7 @@ def ridge_regression(ridge: float = 1e-3) -> LinearSystem:
         >>> ridge_regression().size
         8
     """
+    expect(Real, ridge=ridge)
     if not (np.isfinite(ridge) and ridge > 0):
         raise invalid("ridge", ridge, "must be finite and above zero")
     from matplotlib import cbook

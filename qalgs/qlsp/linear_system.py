@@ -6,6 +6,7 @@ import enum
 import warnings
 from collections.abc import Callable
 from functools import cached_property
+from numbers import Real
 from typing import Any, cast
 
 import numpy as np
@@ -14,7 +15,7 @@ import scipy.sparse.linalg as spla
 from numpy.typing import ArrayLike, NDArray
 
 from qalgs.circuits.block_encodings import BlockEncoding, Dilation
-from qalgs.errors import InvalidInputError, QalgsWarning, SingularSystemError, invalid
+from qalgs.errors import InvalidInputError, QalgsWarning, SingularSystemError, expect, invalid
 
 Vector = NDArray[Any]
 Matrix = NDArray[np.complex128]
@@ -65,6 +66,10 @@ class LinearSystem:
         threshold: float | None = None,
         encoding: str | BlockEncoding | Callable[[Matrix], BlockEncoding] = "dilation",
     ) -> None:
+        expect(Real, type(None), kappa=kappa, threshold=threshold)
+        expect(Real, kappa_max=kappa_max)
+        if not callable(encoding):
+            expect(str, BlockEncoding, encoding=encoding)
         self.A: Any = _matrix(A)
         self.b = _rhs(b, self.A.shape[0])
         self.size: int = int(self.A.shape[0])

@@ -7,13 +7,14 @@ used: monomial coefficients are useless beyond degree 40.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from numbers import Integral, Real
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.fft import dct
 from scipy.special import betainc
 
-from qalgs.errors import invalid
+from qalgs.errors import expect, invalid
 
 Array = NDArray[np.float64]
 
@@ -59,6 +60,7 @@ class ChebyshevSeries:
 
 def check_kappa(kappa: float) -> float:
     """Return ``kappa`` if it is finite and at least 1."""
+    expect(Real, kappa=kappa)
     if not (np.isfinite(kappa) and kappa >= 1.0):
         raise invalid("kappa", kappa, "must be finite and at least 1")
     return float(kappa)
@@ -66,6 +68,7 @@ def check_kappa(kappa: float) -> float:
 
 def check_epsilon(epsilon: float, name: str = "epsilon") -> float:
     """Return ``epsilon``, called ``name`` by the caller, if it lies strictly between 0 and 1."""
+    expect(Real, **{name: epsilon})
     if not (np.isfinite(epsilon) and 0.0 < epsilon < 1.0):
         raise invalid(name, epsilon, "must lie strictly between 0 and 1")
     return float(epsilon)
@@ -180,6 +183,7 @@ def cks_inverse(kappa: float, epsilon: float, *, terms: int | None = None) -> Ch
         >>> cks_inverse(kappa=4.0, epsilon=0.1).degree % 2
         1
     """
+    expect(Integral, type(None), terms=terms)
     b, j0 = cks_parameters(kappa, epsilon)
     if terms is not None and (isinstance(terms, bool) or terms < 1):
         raise invalid("terms", terms, "must be at least 1")
@@ -211,6 +215,7 @@ def eigenstate_filter(gap: float, epsilon: float) -> ChebyshevSeries:
         >>> series.degree, abs(float(series(0.0)) - 1.0) < 1e-12
         (22, True)
     """
+    expect(Real, gap=gap)
     d = filter_degree(gap, epsilon)
     x = np.cos(np.pi * (np.arange(d + 1) + 0.5) / (d + 1))
     coefficients = dct(inverse_residual(x, 1.0 / gap, d - 1), type=2) / (d + 1)
@@ -234,6 +239,7 @@ def kernel_reflection(gap: float, epsilon: float) -> ChebyshevSeries:
         >>> bool(abs(series(0.5) + 1.0) < 0.01)
         True
     """
+    expect(Real, gap=gap, epsilon=epsilon)
     base = eigenstate_filter(gap, epsilon / 4.0)
     delta = base.error
     coefficients = 2.0 * base.coefficients / (1.0 + delta)

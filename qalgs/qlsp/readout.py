@@ -12,7 +12,7 @@ from qiskit.quantum_info import SparsePauliOp
 
 from qalgs.circuits.oracles import oracle_gate
 from qalgs.circuits.state_preparation import prepare_state
-from qalgs.errors import invalid
+from qalgs.errors import as_array, expect, invalid
 
 from .execution import Executor, Program, Reading, basis_circuit
 
@@ -36,6 +36,14 @@ class Estimate:
     std: float
     shots: int
     circuits: int
+
+
+def _check(executor: Executor, program: Program, rhs: NDArray[Any]) -> None:
+    """Refuse what cannot be run."""
+    expect(Executor, executor=executor)
+    expect(Program, program=program)
+    if program.template is not None and np.shape(rhs) != (2**program.template.num_qubits,):
+        raise invalid("rhs", rhs, f"must be a vector of {2**program.template.num_qubits} entries")
 
 
 def _measure(
@@ -95,6 +103,7 @@ def tomography(executor: Executor, program: Program, rhs: NDArray[Any]) -> Readi
         >>> bool(np.allclose(np.abs(reading.vector), [0.6, 0.8], atol=0.05))
         True
     """
+    _check(executor, program, rhs)
     n = program.num_system
     if n > MAX_TOMOGRAPHY:
         raise invalid(
@@ -176,8 +185,11 @@ def expectation_value(
         >>> round(expectation_value(executor, program, np.ones(2), np.diag([1.0, -1.0])).value, 1)
         -0.3
     """
+    _check(executor, program, rhs)
     matrix = (
-        observable.to_matrix() if isinstance(observable, SparsePauliOp) else np.asarray(observable, dtype=complex)
+        observable.to_matrix()
+        if isinstance(observable, SparsePauliOp)
+        else as_array("observable", observable, complex)
     )
     size = 2**program.num_system
     if matrix.shape != (size, size):
@@ -257,6 +269,7 @@ def overlap(executor: Executor, program: Program, rhs: NDArray[Any], vector: Arr
         >>> round(overlap(Executor(shots=4000, seed=1), program, np.ones(2), [0.6, 0.8]).value, 6)
         1.0
     """
+    _check(executor, program, rhs)
     v = np.asarray(vector)
     n = program.num_system
     if v.shape != (2**n,):

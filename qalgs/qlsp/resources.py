@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
+from numbers import Integral
 
 import numpy as np
 from qiskit import QuantumCircuit, transpile
 from qiskit.circuit import Operation
 
 from qalgs.circuits.oracles import synthesis_of
-from qalgs.errors import invalid
+from qalgs.errors import expect, invalid
 from qalgs.results import Result
 
 from .linear_system import LinearSystem
@@ -61,6 +63,9 @@ def poisson_model(bits: tuple[int, ...]) -> SystemModel:
         >>> model.num_qubits, round(model.kappa)
         (10, 441)
     """
+    expect(Iterable, bits=bits)
+    for count in bits:
+        expect(Integral, bits=count)
     from qalgs.circuits.block_encodings_lcu import PoissonShifts
 
     top = sum(4 * np.sin(np.pi * 2.0**b / (2 * (2.0**b + 1))) ** 2 for b in bits)

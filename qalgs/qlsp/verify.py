@@ -5,13 +5,25 @@ Kim, Chia and Kyrillidis, "Proximal point preconditioning for quantum linear sys
 
 from __future__ import annotations
 
-import numpy as np
-from numpy.typing import ArrayLike
+from numbers import Real
+from typing import Any
 
-from qalgs.errors import invalid
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from qalgs.errors import as_array, expect, invalid
 
 from .polynomials import check_epsilon, check_kappa
 from .result import ErrorSplit
+
+
+def _vectors(**given: ArrayLike) -> list[NDArray[Any]]:
+    """Return vectors of one size, by name."""
+    found = [as_array(name, value, complex) for name, value in given.items()]
+    for name, vector in zip(given, found, strict=True):
+        if vector.ndim != 1 or vector.shape != found[0].shape:
+            raise invalid(name, vector.shape, "must be a vector of the same size as the others")
+    return found
 
 
 def direction_error(x: ArrayLike, y: ArrayLike) -> float:
@@ -25,6 +37,7 @@ def direction_error(x: ArrayLike, y: ArrayLike) -> float:
         >>> direction_error([1.0, 0.0], [-2.0, 0.0])
         0.0
     """
+    x, y = _vectors(x=x, y=y)
     u, v = np.asarray(x), np.asarray(y)
     nu, nv = float(np.linalg.norm(u)), float(np.linalg.norm(v))
     if nu == 0.0 or nv == 0.0:
@@ -67,6 +80,7 @@ def error_split(found: ArrayLike, target: ArrayLike, reference: ArrayLike) -> Er
         >>> error_split([1.0, 0.0], [1.0, 0.0], [1.0, 0.0]).total
         0.0
     """
+    found, target, reference = _vectors(found=found, target=target, reference=reference)
     return ErrorSplit(
         solver=direction_error(found, target),
         proximal=direction_error(target, reference),
@@ -87,6 +101,7 @@ def kappa_hat(kappa: float, eta: float) -> float:
         >>> kappa_hat(20.0, 20.0)
         10.5
     """
+    expect(Real, eta=eta)
     check_kappa(kappa)
     return float(kappa * (1.0 + eta) / (kappa + eta)) if np.isfinite(eta) else float(kappa)
 
@@ -106,6 +121,7 @@ def proximal_eta(kappa: float, distance: float, epsilon: float) -> float:
         >>> proximal_eta(kappa=20.0, distance=0.2, epsilon=0.1)
         20.0
     """
+    expect(Real, distance=distance, epsilon=epsilon)
     if not 0.0 < epsilon < distance:
         raise invalid("epsilon", epsilon, f"must lie in (0, {distance:g})", "the start is already good enough")
     return float(check_kappa(kappa) * (distance / epsilon - 1.0))
@@ -138,6 +154,7 @@ def figure_two(kappa: float = 20.0, epsilon: float = 0.1, c: ArrayLike = (2, 5, 
         >>> figure_two(kappa=20.0, c=[2.0])["eta"]
         [20.0]
     """
+    check_kappa(kappa)
     check_epsilon(epsilon)
     ratios = np.asarray(c, dtype=float)
     if (ratios <= 1).any():

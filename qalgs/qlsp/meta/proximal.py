@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from numbers import Integral
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from qalgs.circuits.block_encodings import BlockEncoding, Dilation, Shifted
-from qalgs.errors import InvalidInputError, invalid
+from qalgs.errors import InvalidInputError, expect, invalid
 from qalgs.results import Status
 
 from ..execution import Executor
@@ -73,6 +74,7 @@ class ProximalPoint(MetaSolver):
     line_search: bool | None = None
 
     def __post_init__(self) -> None:
+        expect(Integral, type(None), steps=self.steps, max_degree=self.max_degree)
         super().__post_init__()
         check_eta(self.eta)
         for name, allowed in {

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from itertools import count
+from numbers import Integral
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from qalgs.errors import invalid
+from qalgs.errors import expect, invalid
 from qalgs.results import Status
 
 from ..execution import Executor
@@ -60,6 +62,7 @@ class ResidualCorrection(MetaSolver):
     coherent: bool = False
 
     def __post_init__(self) -> None:
+        expect(Integral, type(None), steps=self.steps)
         super().__post_init__()
         if self.coherent and not isinstance(self.inner, QSVTInversion):
             raise invalid("coherent", self.inner, "must come with QSVTInversion", "leave it off")
@@ -90,7 +93,7 @@ class ResidualCorrection(MetaSolver):
         limit = self.steps if self.steps is not None else 100
         status = Status.BUDGET
         try:
-            for index in range(1, limit + 2):
+            for index in count(1):
                 r = quantum_residual(system, y)
                 ledger.matvecs += 1
                 if self._error(system, y, r) <= eps:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from numbers import Integral, Real
 from typing import Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from qalgs.errors import invalid
+from qalgs.errors import expect, invalid
 
 from ..linear_system import Kind, LinearSystem
 from ..solvers.problem import Vector
@@ -50,6 +51,8 @@ class GradientDescent:
     step: float = 1.0
 
     def __post_init__(self) -> None:
+        expect(Integral, steps=self.steps)
+        expect(Real, step=self.step)
         if self.steps < 0:
             raise invalid("steps", self.steps, "must not be negative")
         if not 0.0 < self.step < 2.0:
@@ -85,6 +88,7 @@ class ConjugateGradient:
     steps: int
 
     def __post_init__(self) -> None:
+        expect(Integral, steps=self.steps)
         if self.steps < 0:
             raise invalid("steps", self.steps, "must not be negative")
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from numbers import Real
 
 import numpy as np
 
-from qalgs.errors import invalid
+from qalgs.errors import expect, invalid
 
 from ..linear_system import LinearSystem
 from ..resources import SystemModel
@@ -68,6 +69,7 @@ def certified_ratio(inner: Solver, model: SystemModel, rho: float, epsilon: floa
 
 def check_eta(eta: float | str) -> None:
     """Refuse a step that is neither ``"auto"`` nor a positive number."""
+    expect(Real, str, eta=eta)
     if isinstance(eta, str):
         if eta != "auto":
             raise invalid("eta", eta, 'must be "auto" or a number above zero')

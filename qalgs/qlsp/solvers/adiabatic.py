@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from numbers import Integral
 from typing import Any
 
 import numpy as np
@@ -12,7 +13,7 @@ from qiskit import QuantumCircuit
 
 from qalgs.circuits.block_encodings import BlockEncoding, ComposedEncoding, Matrix
 from qalgs.circuits.qsvt import append_qsvt, flip_zero, reflect_zero
-from qalgs.errors import invalid
+from qalgs.errors import expect, invalid
 
 from ..angles import symmetric_phases
 from ..execution import Executor, Program, RightHandSide
@@ -153,6 +154,7 @@ class DiscreteAdiabatic(InnerSolver):
     filtered: bool = True
 
     def __post_init__(self) -> None:
+        expect(Integral, type(None), steps=self.steps)
         super().__post_init__()
         if self.steps is not None and (self.steps < 2 or self.steps % 2):
             raise invalid("steps", self.steps, "must be even and at least 2")

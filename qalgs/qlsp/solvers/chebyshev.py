@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from numbers import Integral
 
 import numpy as np
 from qiskit import QuantumCircuit
 
 from qalgs.circuits.qsvt import reflect_zero
 from qalgs.circuits.state_preparation import prepare_state
-from qalgs.errors import invalid
+from qalgs.errors import expect, invalid
 
 from ..execution import Executor, Program, RightHandSide
 from ..polynomials import cks_inverse, cks_parameters
@@ -38,6 +39,7 @@ class ChebyshevLCU(InnerSolver):
     terms: int | None = None
 
     def __post_init__(self) -> None:
+        expect(Integral, type(None), terms=self.terms)
         super().__post_init__()
         if self.terms is not None and self.terms < 1:
             raise invalid("terms", self.terms, "must be at least 1")

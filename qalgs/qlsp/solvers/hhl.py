@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import lru_cache
+from numbers import Integral
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,7 +13,7 @@ from qiskit.circuit.library import QFTGate
 
 from qalgs.circuits.oracles import A_LABEL, controlled_matrix, oracle_gate, unitary_circuit
 from qalgs.circuits.state_preparation import gray_angles, multiplexed_rotation, prepare_state
-from qalgs.errors import invalid
+from qalgs.errors import expect, invalid
 
 from ..execution import Executor, Program, RightHandSide
 from ..resources import SystemModel
@@ -45,6 +46,7 @@ class HHL(InnerSolver):
     clock: int | None = None
 
     def __post_init__(self) -> None:
+        expect(Integral, type(None), clock=self.clock)
         super().__post_init__()
         if self.clock is not None and not 2 <= self.clock <= MAX_CLOCK:
             raise invalid("clock", self.clock, f"must be between 2 and {MAX_CLOCK}")

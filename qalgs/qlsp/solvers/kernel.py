@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from numbers import Integral, Real
 
 import numpy as np
 from qiskit import QuantumCircuit
 
 from qalgs.circuits.block_encodings import BlockEncoding, ComposedEncoding, Matrix
 from qalgs.circuits.qsvt import append_qsvt, flip_zero
-from qalgs.errors import invalid
+from qalgs.errors import expect, invalid
 
 from ..angles import symmetric_phases
 from ..execution import Executor, Program, RightHandSide
@@ -117,6 +118,8 @@ class KernelReflection(InnerSolver):
     projections: int = 3
 
     def __post_init__(self) -> None:
+        expect(Real, type(None), norm=self.norm)
+        expect(Integral, projections=self.projections)
         super().__post_init__()
         if self.norm is not None and not (np.isfinite(self.norm) and self.norm > 0):
             raise invalid("norm", self.norm, "must be finite and above zero")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from numbers import Integral, Real
 from typing import Any
 
 import numpy as np
@@ -11,7 +12,7 @@ from numpy.typing import NDArray
 from qiskit import QuantumCircuit
 
 from qalgs.circuits.qsvt import append_qsvt
-from qalgs.errors import invalid
+from qalgs.errors import expect, invalid
 
 from ..angles import symmetric_phases
 from ..execution import Executor, Program, RightHandSide
@@ -47,6 +48,8 @@ class QSVTInversion(InnerSolver):
     peak: float = PEAK
 
     def __post_init__(self) -> None:
+        expect(Integral, type(None), degree=self.degree)
+        expect(Real, gap=self.gap, peak=self.peak)
         super().__post_init__()
         if self.degree is not None and (self.degree < 1 or self.degree % 2 == 0):
             raise invalid("degree", self.degree, "must be odd and positive")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from numbers import Integral
 from typing import Any
 
 import numpy as np
@@ -12,7 +13,7 @@ from qiskit.circuit import ParameterVector
 from qiskit.quantum_info import SparsePauliOp
 
 from qalgs.circuits.oracles import A_LABEL, controlled_last, oracle_gate
-from qalgs.errors import invalid
+from qalgs.errors import expect, invalid
 from qalgs.optimizers import COBYLA, LBFGS, Optimizer, minimize
 from qalgs.results import Status
 
@@ -54,6 +55,9 @@ class VQLS(InnerSolver):
     seed: int = 0
 
     def __post_init__(self) -> None:
+        expect(Integral, restarts=self.restarts, budget=self.budget, seed=self.seed)
+        expect(Integral, type(None), layers=self.layers)
+        expect(Optimizer, type(None), optimizer=self.optimizer)
         super().__post_init__()
         for name in ("restarts", "budget"):
             if getattr(self, name) < 1:
