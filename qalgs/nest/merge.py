@@ -209,10 +209,7 @@ def merge(
     chip = Chip.of(device)
     if len(jobs) != len(points) or not jobs:
         raise invalid("points", len(points), f"must be given for each of {len(jobs)} jobs")
-    given = tuple(np.atleast_2d(np.asarray(p, dtype=np.float64)) for p in points)
-    for job, p in zip(jobs, given, strict=True):
-        if p.ndim != 2 or p.shape[1] != job.num_parameters or not np.all(np.isfinite(p)):
-            raise invalid(f"points of job {job.name!r}", p.shape, f"must be finite, (m, {job.num_parameters})")
+    given = _points(jobs, points)
     kept: dict[Any, Any] = {} if cache is None else cache
     if len(kept) > _MOST_KEPT:
         kept.clear()
@@ -225,17 +222,8 @@ def merge(
     held_by = [(0, len(p) * len(job.bases)) for job, p in zip(jobs, given, strict=True)]
     if spans is not None:
         held_by = [(lo, min(hi, most)) for (lo, hi), (_, most) in zip(spans, held_by, strict=True)]
-    rounds = max((hi - lo for lo, hi in held_by), default=0)
-    by_parts: dict[tuple[tuple[int, int], ...], list[int]] = {}
-    for r in range(rounds):
-        parts = tuple(
-            (j, (lo + r) % len(job.bases))
-            for j, (job, (lo, hi)) in enumerate(zip(jobs, held_by, strict=True))
-            if lo + r < hi
-        )
-        by_parts.setdefault(parts, []).append(r)
     pubs = []
-    for parts, held in by_parts.items():
+    for parts, held in _rounds_by_parts(jobs, held_by).items():
         circuit, order = _circuit(jobs, parts, chip.num_qubits, barrier, kept)
         flat = np.array(
             [
@@ -248,10 +236,38 @@ def merge(
         jobs=tuple(jobs),
         points=given,
         pubs=tuple(pubs),
-        num_rounds=rounds,
+        num_rounds=_num_rounds(held_by),
         spans=tuple(held_by),
         cache=kept,
     )
+
+
+def _points(jobs: Sequence[Placed], points: Sequence[Floats]) -> tuple[Floats, ...]:
+    """Return the parameters of each job as a finite array of shape (m_j, d_j)."""
+    given = tuple(np.atleast_2d(np.asarray(p, dtype=np.float64)) for p in points)
+    for job, p in zip(jobs, given, strict=True):
+        if p.ndim != 2 or p.shape[1] != job.num_parameters or not np.all(np.isfinite(p)):
+            raise invalid(f"points of job {job.name!r}", p.shape, f"must be finite, (m, {job.num_parameters})")
+    return given
+
+
+def _num_rounds(spans: Sequence[tuple[int, int]]) -> int:
+    return max((hi - lo for lo, hi in spans), default=0)
+
+
+def _rounds_by_parts(
+    jobs: Sequence[Placed], spans: Sequence[tuple[int, int]]
+) -> dict[tuple[tuple[int, int], ...], list[int]]:
+    """Group the rounds in which the same jobs take part in the same bases: they share one merged circuit."""
+    found: dict[tuple[tuple[int, int], ...], list[int]] = {}
+    for r in range(_num_rounds(spans)):
+        parts = tuple(
+            (j, (lo + r) % len(job.bases))
+            for j, (job, (lo, hi)) in enumerate(zip(jobs, spans, strict=True))
+            if lo + r < hi
+        )
+        found.setdefault(parts, []).append(r)
+    return found
 
 
 def _circuit(

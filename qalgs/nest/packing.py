@@ -145,26 +145,13 @@ def pack(
         (['a', 'b'], 6)
     """
     gap = check_buffer(buffer)
-    if objective not in get_args(Objective):
-        raise invalid("objective", objective, "must be 'targets' or 'max_min_esp'")
-    if isinstance(restarts, bool) or restarts < 1:
-        raise invalid("restarts", restarts, "must be at least 1")
-    if not 0 < time_limit < math.inf:
-        raise invalid("time_limit", time_limit, "must be a positive number of seconds")
+    _check_search(objective, restarts, time_limit)
     root = root_seed(seed)
     chip = Chip.of(snapshot)
     requests = as_requests(jobs, snapshot, schedule=schedule, walk=walk, catalogues=catalogues, **options)
     if objective == "max_min_esp":
         placed, exact = _max_min(requests, chip, gap, restarts, time_limit, root)
-        steps = {
-            r.name: tuple(
-                WalkStep(
-                    cycle=c, layout=placed[r.name], esp=placed[r.name].esp, target=t, kind="stay" if c else "start"
-                )
-                for c, t in enumerate(r.targets)
-            )
-            for r in requests
-        }
+        steps = {r.name: _stay(r, placed[r.name]) for r in requests}
     else:
         wanted = {r.name: r.targets[0] for r in requests}
         placed, exact = place(requests, chip, gap, wanted, restarts=restarts, time_limit=time_limit, seed=root)
@@ -177,6 +164,24 @@ def pack(
         seed=root,
         chip=chip,
         catalogues={r.name: r.catalogue for r in requests},
+    )
+
+
+def _check_search(objective: str, restarts: int, time_limit: float) -> None:
+    """Refuse goals and limits of the search that mean nothing."""
+    if objective not in get_args(Objective):
+        raise invalid("objective", objective, "must be 'targets' or 'max_min_esp'")
+    if isinstance(restarts, bool) or restarts < 1:
+        raise invalid("restarts", restarts, "must be at least 1")
+    if not 0 < time_limit < math.inf:
+        raise invalid("time_limit", time_limit, "must be a positive number of seconds")
+
+
+def _stay(request: Request, layout: Layout) -> tuple[WalkStep, ...]:
+    """Return the walk of a job that keeps one layout for all its cycles."""
+    return tuple(
+        WalkStep(cycle=c, layout=layout, esp=layout.esp, target=target, kind="stay" if c else "start")
+        for c, target in enumerate(request.targets)
     )
 
 

@@ -10,11 +10,12 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from numbers import Real
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
 import numpy as np
 
-from qalgs.errors import InfeasibleError, invalid
+from qalgs.errors import InfeasibleError, expect, invalid
 from qalgs.results import Status
 from qalgs.seeds import Seed, root_seed
 
@@ -60,6 +61,7 @@ class FewestSeconds:
     fidelity: float = 0.97
 
     def __post_init__(self) -> None:
+        expect(Real, fidelity=self.fidelity)
         if not 0 < self.fidelity <= 1:
             raise invalid("fidelity", self.fidelity, "must be a number in (0, 1]")
 
@@ -84,6 +86,7 @@ class MaxMinEsp:
     seconds: float | None = None
 
     def __post_init__(self) -> None:
+        expect(Real, type(None), slots=self.slots, seconds=self.seconds)
         if (self.slots is None) == (self.seconds is None):
             raise invalid("objective", (self.slots, self.seconds), "must give slots or seconds, and not both")
         if self.slots is not None and self.slots < 1:
@@ -164,40 +167,59 @@ def plan(
         >>> plan(jobs, DeviceSnapshot.from_backend("fake_guadalupe")).slots <= 4 * 6
         True
     """
-    gap = check_buffer(buffer)
-    model = make_crosstalk(crosstalk)
-    goal = _objective(objective, fidelity)
-    if planner not in get_args(Planner):
-        raise invalid("planner", planner, "must be 'greedy', 'cpsat' or 'stagger'")
-    if time_limit is not None and not 0 < time_limit < math.inf:
-        raise invalid("time_limit", time_limit, "must be a positive number of seconds")
-    if not 0 <= polish < math.inf:
-        raise invalid("polish", polish, "must be finite and not negative")
-    if rounds is not None and (isinstance(rounds, bool) or rounds < 1):
-        raise invalid("rounds", rounds, "must be at least 1")
-    chip = Chip.of(snapshot)
-    requests = as_requests(
-        jobs,
-        snapshot,
-        schedule=schedule if schedule is not None else Linear(6, "0.75*best", "best"),
-        catalogues=catalogues,
-        **options,
-    )
+    expect(Real, type(None), fidelity=fidelity)
+    expect(CostModel, type(None), cost=cost)
+    gap, model, goal = check_buffer(buffer), make_crosstalk(crosstalk), _objective(objective, fidelity)
+    effort = _Effort(planner=planner, rounds=rounds, time_limit=time_limit, polish=polish)
     search = _Search(
-        requests=tuple(requests),
-        chip=chip,
-        buffer=gap,
-        crosstalk=model,
-        planner=planner,
-        jumps=jumps,
-        rounds=_rounds(requests) if rounds is None else rounds,
-        time_limit=time_limit if time_limit is not None else _seconds(requests, planner),
-        polish=polish,
-        cost=cost or CostModel(),
-        seed=root_seed(seed),
-    )
-    made = [search.at_pace(pace).plan(goal) for pace in _paces(search)]
-    return min(made, key=lambda p: (-p.fidelity if isinstance(goal, MaxMinEsp) else 0.0, p.device_seconds))
+        chip=Chip.of(snapshot), requests=_requests(jobs, snapshot, schedule, catalogues, options), buffer=gap,
+        crosstalk=model, effort=effort, jumps=jumps, cost=cost or CostModel(), seed=root_seed(seed),
+    )  # fmt: skip
+    return search.best(goal)
+
+
+def _requests(
+    jobs: Sequence[Any] | Mapping[str, Any],
+    snapshot: DeviceSnapshot,
+    schedule: Schedule | str | None,
+    catalogues: Mapping[str, LayoutCatalogue] | None,
+    options: Mapping[str, Any],
+) -> tuple[Request, ...]:
+    """Read the jobs; the fidelity of those that bring no schedule rises linearly to their best."""
+    shape = schedule if schedule is not None else Linear(6, "0.75*best", "best")
+    return tuple(as_requests(jobs, snapshot, schedule=shape, catalogues=catalogues, **options))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Effort:
+    """Who searches and how hard; a limit that is None depends on the size of the batch."""
+
+    planner: Planner
+    rounds: int | None
+    time_limit: float | None
+    polish: float
+
+    def __post_init__(self) -> None:
+        expect(Real, type(None), rounds=self.rounds, time_limit=self.time_limit)
+        expect(Real, polish=self.polish)
+        if self.planner not in get_args(Planner):
+            raise invalid("planner", self.planner, "must be 'greedy', 'cpsat' or 'stagger'")
+        if self.time_limit is not None and not 0 < self.time_limit < math.inf:
+            raise invalid("time_limit", self.time_limit, "must be a positive number of seconds")
+        if not 0 <= self.polish < math.inf:
+            raise invalid("polish", self.polish, "must be finite and not negative")
+        if self.rounds is not None and (isinstance(self.rounds, bool) or self.rounds < 1):
+            raise invalid("rounds", self.rounds, "must be at least 1")
+
+    def rounds_for(self, cycles: int) -> int:
+        """Return the most constructions of the greedy search, for a batch of so many cycles."""
+        return max(10, min(60, 6000 // cycles)) if self.rounds is None else self.rounds
+
+    def seconds_for(self, cycles: int) -> float:
+        """Return the seconds after which the search stops, for a batch of so many cycles."""
+        if self.time_limit is not None:
+            return self.time_limit
+        return 4.0 if cycles > LARGE and self.planner != "cpsat" else 60.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -206,15 +228,17 @@ class _Search:
     chip: Chip
     buffer: int
     crosstalk: Crosstalk
-    planner: Planner
+    effort: _Effort
     jumps: bool
-    rounds: int
-    time_limit: float
-    polish: float
     cost: CostModel
     seed: int
     pace: Pace = "own"
     slot_circuits: int = 0
+
+    @property
+    def cycles(self) -> int:
+        """Cycles of all jobs together."""
+        return sum(r.cycles for r in self.requests)
 
     @property
     def reach(self) -> int:
@@ -238,8 +262,13 @@ class _Search:
         """Seconds of one slot, by job alone."""
         return [self.cost.cycle_seconds(r) / n for r, n in zip(self.requests, self.lengths, strict=True)]
 
+    def best(self, goal: Objective) -> Plan:
+        """Return the best plan over all paces worth planning for."""
+        made = [self.at_pace(pace).plan(goal) for pace in _paces(self)]
+        return min(made, key=lambda p: (-p.fidelity if isinstance(goal, MaxMinEsp) else 0.0, p.device_seconds))
+
     def plan(self, goal: Objective) -> Plan:
-        """Return the best plan for the objective."""
+        """Return the best plan for the objective at this pace."""
         if isinstance(goal, FewestSeconds):
             problem, slots, bound, status = self.solve(goal.fidelity)
         else:
@@ -254,7 +283,7 @@ class _Search:
             buffer=self.buffer,
             crosstalk=self.crosstalk,
             cost=self.cost,
-            planner=self.planner,
+            planner=self.effort.planner,
             jumps=self.jumps,
             objective="device_seconds" if isinstance(goal, FewestSeconds) else "max_min_esp",
             seed=self.seed,
@@ -267,13 +296,13 @@ class _Search:
         problem = build_problem(self.requests, self.chip, self.reach, fidelity, self.lengths)
         require_floors(problem)
         bound = capacity_bound(problem, seed=self.seed)
-        if self.planner == "stagger":
+        if self.effort.planner == "stagger":
             return problem, stagger(problem), bound, Status.BUDGET
         found = greedy_slots(
             problem,
             at_least=max(bound.slots, at_most or 0),
-            rounds=self.rounds,
-            time_limit=self.time_limit,
+            rounds=self.effort.rounds_for(self.cycles),
+            time_limit=self.effort.seconds_for(self.cycles),
             walk_only=not self.jumps,
             seconds=self.slot_seconds,
             seed=self.seed,
@@ -284,8 +313,8 @@ class _Search:
 
     def _raised(self, problem: Problem, slots: Slots) -> tuple[Problem, Slots]:
         """Look for a plan of as many slots on better qubits, on small batches."""
-        small = sum(r.cycles for r in self.requests) <= LARGE
-        if self.planner == "stagger" or self.polish <= 0 or not small:
+        small = self.cycles <= LARGE
+        if self.effort.planner == "stagger" or self.effort.polish <= 0 or not small:
             return problem, slots
 
         def find(raised: Problem) -> Slots | None:
@@ -294,7 +323,7 @@ class _Search:
                     raised,
                     at_least=len(slots),
                     rounds=24,
-                    time_limit=self.time_limit,
+                    time_limit=self.effort.seconds_for(self.cycles),
                     walk_only=not self.jumps,
                     seconds=self.slot_seconds,
                     seed=self.seed,
@@ -307,17 +336,17 @@ class _Search:
 
     def _polished(self, problem: Problem, found: Slots, bound: Bound) -> tuple[Slots, Bound]:
         """Ask the exact planner for a shorter plan or a better bound, if it is wanted or cheap."""
-        exact = self.planner == "cpsat"
+        exact = self.effort.planner == "cpsat"
         small = sum(len(k.rows) for k in problem.kinds) * len(found) <= POLISH_SIZE and self.jumps
-        if len(found) <= bound.slots or not (exact or (small and self.polish > 0)):
+        if len(found) <= bound.slots or not (exact or (small and self.effort.polish > 0)):
             return found, bound
         outcome = exact_slots(
             problem,
             at_least=bound.slots,
             known=found,
             cuts=bound.cuts,
-            time_limit=self.time_limit,
-            effort=None if exact else self.polish,
+            time_limit=self.effort.seconds_for(self.cycles),
+            effort=None if exact else self.effort.polish,
             seed=self.seed,
         )
         if outcome.bound > bound.slots:
@@ -331,15 +360,6 @@ def _paces(search: _Search) -> list[Pace]:
         return ["together"]
     mixed = len({r.bases for r in search.requests}) > 1
     return ["own", "together"] if mixed and search.cost.rates.overhead > 0 else ["own"]
-
-
-def _seconds(requests: Sequence[Request], planner: Planner) -> float:
-    large = sum(r.cycles for r in requests) > LARGE
-    return 4.0 if large and planner != "cpsat" else 60.0
-
-
-def _rounds(requests: Sequence[Request]) -> int:
-    return max(10, min(60, 6000 // sum(r.cycles for r in requests)))
 
 
 def _objective(objective: Objective | str | None, fidelity: float | None) -> Objective:

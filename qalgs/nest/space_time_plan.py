@@ -19,7 +19,7 @@ from .requests import Request
 from .space_time_greedy import Slots
 from .space_time_model import SLACK, Bound, Problem
 from .space_time_settle import settle_regions
-from .usage import Pace, Usage
+from .usage import Load, Pace, Usage
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -271,18 +271,7 @@ def make_plan(
     """
     settled = settle_regions(raised or problem, slots, walk_only=not jumps, before=before)
     assignments = _assign(problem, settled, dict(before or {}))
-    durations = {r.name: r.catalogue.duration for r in problem.requests}
-    loads = [
-        cost.load(
-            problem.requests[j],
-            slot,
-            float(durations[problem.requests[j].name][index]),
-            problem.kinds[problem.kind_of[j]].length,
-        )
-        for slot, running in enumerate(settled)
-        for j, _, index in running
-    ]
-    used = cost.usage(loads, problem.chip.num_qubits, pace)
+    used = cost.usage(_loads(problem, settled, cost), problem.chip.num_qubits, pace)
     least, reason = least_seconds(problem.requests, bound, cost, pace, slot_circuits)
     return Plan(
         device=problem.chip.name,
@@ -342,6 +331,21 @@ def least_seconds(
     if bound.slots * slot > alone[name]:
         return bound.slots * slot, f"{bound.slots} slots: {bound.reason}"
     return alone[name], reason
+
+
+def _loads(problem: Problem, settled: Slots, cost: CostModel) -> list[Load]:
+    """Return what every cycle asks of the machine on its layout."""
+    durations = {r.name: r.catalogue.duration for r in problem.requests}
+    return [
+        cost.load(
+            problem.requests[j],
+            slot,
+            float(durations[problem.requests[j].name][index]),
+            problem.kinds[problem.kind_of[j]].length,
+        )
+        for slot, running in enumerate(settled)
+        for j, _, index in running
+    ]
 
 
 def _assign(problem: Problem, settled: Slots, last: dict[str, Sequence[int]]) -> tuple[Assignment, ...]:
