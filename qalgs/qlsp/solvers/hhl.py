@@ -21,6 +21,8 @@ from .base import Cost, InnerSolver
 from .problem import InnerRun, Problem, hermitise
 
 MAX_CLOCK = 13
+# With two qubits the sine window leaves no room for a phase.
+MIN_CLOCK = 3
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,14 +50,14 @@ class HHL(InnerSolver):
     def __post_init__(self) -> None:
         expect(Integral, type(None), clock=self.clock)
         super().__post_init__()
-        if self.clock is not None and not 2 <= self.clock <= MAX_CLOCK:
-            raise invalid("clock", self.clock, f"must be between 2 and {MAX_CLOCK}")
+        if self.clock is not None and not MIN_CLOCK <= self.clock <= MAX_CLOCK:
+            raise invalid("clock", self.clock, f"must be between {MIN_CLOCK} and {MAX_CLOCK}")
 
     def clock_qubits(self, kappa: float, epsilon: float) -> tuple[int, float]:
         """Return the clock size and the error stated for it."""
         if self.clock is not None:
             return self.clock, _uniform_error(self.clock, kappa)
-        for m in range(3, MAX_CLOCK + 1):
+        for m in range(MIN_CLOCK, MAX_CLOCK + 1):
             error = _uniform_error(m, kappa)
             if error <= epsilon:
                 return m, error
@@ -154,9 +156,11 @@ def _best_scale(m: int, kappa: float) -> float:
 
 
 def _uniform_error(m: int, kappa: float) -> float:
-    """Largest relative deviation of ``g`` from a multiple of ``1/lambda``: a bound on the relative error of x."""
+    """Bound on the direction error of x, from the largest relative deviation e of ``g`` from a multiple of 1/x.
+
+    With |x~ - s x| <= e |s x| the angle between the two is at most arcsin e.
+    """
     _, values = _response(m, kappa)
-    if values.min() <= 0:
-        return 1.0
-    # |x~ - s x| <= e |s x|, so the direction is off by at most about e; the factor covers its normalisation.
-    return float((values.max() - values.min()) / (values.max() + values.min())) * 1.01
+    e = min(1.0, float((values.max() - values.min()) / (values.max() + values.min())))
+    # The factor covers what lies between the points of the grid.
+    return max(1.01 * e, 2.0 * float(np.sin(np.arcsin(e) / 2.0)))
