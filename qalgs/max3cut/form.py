@@ -217,12 +217,11 @@ def _arcs_in_chunks(
 def _exhaustive(matrix: NDArray[np.complex128], K: int) -> tuple[float, Labels]:
     n, z = len(matrix), roots(K)
     best, labels = -np.inf, np.zeros(n, dtype=np.int8)
-    half = max(0, n - 8)
-    tails = np.array(list(itertools.product(range(K), repeat=min(n - 1, 7))), dtype=np.int8)
-    for head in itertools.product(range(K), repeat=max(half - 1, 0) if n > 8 else 0):
-        front = np.array([0, *head] if n > 8 else [0], dtype=np.int8)
-        block = np.concatenate([np.broadcast_to(front, (len(tails), len(front))), tails], axis=1)
-        block = block[:, :n]
+    inner = min(n - 1, 7)
+    tails = np.array(list(itertools.product(range(K), repeat=inner)), dtype=np.int8)
+    for head in itertools.product(range(K), repeat=n - 1 - inner):
+        front = np.broadcast_to(np.array([0, *head], dtype=np.int8), (len(tails), n - inner))
+        block = np.concatenate([front, tails], axis=1)
         state = z[block]
         scores = np.einsum("bi,ij,bj->b", state.conj(), matrix, state, optimize=True).real
         top = int(scores.argmax())

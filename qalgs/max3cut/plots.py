@@ -102,8 +102,7 @@ def plot_trace(result: Max3CutResult, ax: Any = None) -> Any:
     ax = _axes(ax, figsize=(6, 3.5), layout="constrained")
     seconds = [p.seconds for p in result.trace]
     ax.step(seconds, [p.cut for p in result.trace], where="post", marker=".", label="best cut")
-    if result.upper_bound is not None:
-        ax.axhline(result.upper_bound, color="0.4", ls="--", lw=0.8, label=f"upper bound ({result.bound_kind})")
+    ax.axhline(result.upper_bound, color="0.4", ls="--", lw=0.8, label=f"upper bound ({result.bound_kind})")
     ax.set(xlabel="wall seconds", ylabel="cut")
     ax.legend(fontsize="small")
     return ax
