@@ -1,4 +1,7 @@
-"""The jobs file: TOML, checked by pydantic, every complaint with its key and line."""
+"""The jobs file: TOML, checked by pydantic, every complaint with its key and line.
+
+Its tables are in :mod:`~qalgs.cli.jobs_tables`, the kinds of jobs in :mod:`~qalgs.cli.kinds`.
+"""
 
 from __future__ import annotations
 
@@ -8,115 +11,19 @@ import re
 import tomllib
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import BaseModel, Field, TypeAdapter, ValidationError
 
 from qalgs.cli import kinds_algorithms as _more_kinds  # noqa: F401  (puts its kinds into the table)
-from qalgs.cli.kinds import KINDS, Count, Cycles, OptimizerTable, Real, Strict
+from qalgs.cli.jobs_tables import CoherentTable, Head, PlanTable
+from qalgs.cli.kinds import KINDS, OptimizerTable
 from qalgs.errors import InfeasibleError, InvalidInputError, QalgsError
 
 if TYPE_CHECKING:
     from qalgs.nest import Campaign, Job, QubitWalk, Schedule, Strategy
     from qalgs.nest.space_time_plan import Plan
     from qalgs.optimizers import Optimizer
-
-Level = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)] | str
-
-
-class CrosstalkTable(Strict):
-    """Gate errors grow by ``factor`` within ``hops`` of a co-tenant."""
-
-    factor: Annotated[float, Field(ge=1, allow_inf_nan=False)] = 2.0
-    hops: Count = 1
-
-
-class CoherentTable(Strict):
-    """Touching qubits of two jobs couple by ZZ at ``zz`` hertz; such jobs are simulated together."""
-
-    zz: Annotated[float, Field(ge=0, allow_inf_nan=False)]
-
-
-class Device(Strict):
-    """Where the jobs run."""
-
-    name: str = Field(min_length=1)
-    buffer: int = Field(default=1, ge=0)
-    crosstalk: Literal["none"] | CrosstalkTable | CoherentTable = "none"
-    executor: Literal["local", "merged", "aer"] = "local"
-    mode: Literal["job", "session", "batch"] = "job"
-    attempts: Count = 5
-    timeout: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = None
-
-
-class Defaults(Strict):
-    """What jobs take when they say nothing."""
-
-    seed: int = Field(default=0, ge=0)
-    shots: int = Field(default=1024, ge=0)
-    cycles: Cycles | None = None
-    evals_per_cycle: Count = 72
-    strategy: str = "Nest"
-    optimizer: str | OptimizerTable = OptimizerTable.model_validate({"kind": "COBYLA", "rhobeg": [1.0, 0.1]})
-    seeds: Count = 1
-
-
-class ScheduleTable(Strict):
-    """Target ESP by cycle for the strategies that follow a schedule."""
-
-    kind: str = "inverted_relu"
-    cycles: Cycles | None = None
-    esp_min: Level | None = None
-    esp_max: Level | None = None
-    switch: Real | None = None
-    levels: list[Level] | None = None
-
-
-class WalkTable(Strict):
-    """How jobs move between cycles."""
-
-    move: Literal["leaf", "snake", "any"] = "any"
-    tolerance: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 0.05
-    on_fail: Literal["jump", "stay", "error"] = "jump"
-
-
-class ConvergenceTable(Strict):
-    """The stopping rule, the same for all strategies."""
-
-    window: Count = 100
-    tolerance: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 0.04
-    least: Count = 1
-    stop: bool = False
-
-
-class PlanTable(Strict):
-    """A joint plan in space and time; without it, all jobs run their cycles side by side."""
-
-    fidelity: Annotated[float, Field(gt=0, le=1, allow_inf_nan=False)] = 0.97
-    planner: Literal["greedy", "cpsat", "stagger"] = "greedy"
-    jumps: bool = True
-    time_limit: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 60.0
-
-
-class RatesTable(Strict):
-    """What machine time costs."""
-
-    repetition_delay: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 250e-6
-    overhead: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 0.0
-    price: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 1.6
-    currency: str = Field(default="USD", max_length=8)
-    sharing: Literal["equal", "qubit_seconds"] = "qubit_seconds"
-
-
-class _Head(Strict):
-    device: Device
-    campaign: Defaults = Defaults()
-    schedule: ScheduleTable = ScheduleTable()
-    walk: WalkTable = WalkTable()
-    convergence: ConvergenceTable = ConvergenceTable()
-    rates: RatesTable = RatesTable()
-    plan: PlanTable | None = None
-    job: list[Any] = Field(min_length=1)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -134,7 +41,7 @@ class JobsFile:
     path: Path
     text: str
     folder: Path
-    head: _Head
+    head: Head
     models: tuple[Any, ...]
 
     @property
@@ -408,8 +315,8 @@ def parse_jobs(text: str, path: Path, folder: Path) -> JobsFile:
         raise InvalidInputError(f"{path}: not TOML: {' '.join(str(error).split())}") from error
     except RecursionError as error:
         raise InvalidInputError(f"{path}: not TOML of this kind: nested too deeply") from error
-    head = _validate(_Head, raw, "", text, path)
-    assert isinstance(head, _Head)
+    head = _validate(Head, raw, "", text, path)
+    assert isinstance(head, Head)
     models: list[Any] = []
     for i, entry in enumerate(head.job):
         models.append(_validate(_job_model(), entry, f"job[{i}]", text, path))

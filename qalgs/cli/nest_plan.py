@@ -2,19 +2,31 @@
 
 from __future__ import annotations
 
-import itertools
 import json
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from qalgs.cli.nest_views import (
+    cell,
+    print_frontier,
+    print_layouts,
+    print_plan,
+    print_schedule,
+    print_table,
+    save_figure,
+    schedule_rows,
+    write_packing,
+    write_plan,
+)
+
 if TYPE_CHECKING:
     from qalgs.backends import DeviceSnapshot
     from qalgs.cli.jobsfile import JobsFile
-    from qalgs.nest import Frontier, LayoutCatalogue, Packing, Plan, Verdict
+    from qalgs.nest import LayoutCatalogue, Verdict
 
 File = Annotated[Path, typer.Argument(help="The jobs file (TOML).", show_default=False)]
 MaybeFile = Annotated[Path | None, typer.Argument(help="The jobs file (TOML).", show_default=False)]
@@ -56,13 +68,13 @@ def layouts(
     catalogues = _catalogues(circuits, snapshot, idle)
     if plot is not None:
         drawn = list(catalogues.values())
-        _save(plot, lambda axes: [c.plot_histogram(a) for a, c in zip(axes, drawn, strict=True)], len(drawn))
+        save_figure(plot, lambda axes: [c.plot_histogram(a) for a, c in zip(axes, drawn, strict=True)], len(drawn))
     if as_json:
         shown = {n: c.to_dict() | {"table": c.table(rows)} for n, c in catalogues.items()}
         typer.echo(json.dumps(shown, allow_nan=False))
         return
     for name, catalogue in catalogues.items():
-        _print_layouts(name, catalogue, rows)
+        print_layouts(name, catalogue, rows)
 
 
 def schedule(
@@ -95,15 +107,14 @@ def schedule(
         named, snapshot, source.head.device.buffer, schedule=chosen, walk=source.walk(), seed=source.seed
     )
     if plot is not None:
-        _save(plot, lambda axes: [packed.plot_targets(axes[0])], 1)
-    rows = _schedule_rows(packed)
+        save_figure(plot, lambda axes: [packed.plot_targets(axes[0])], 1)
+    rows = schedule_rows(packed)
     if as_json:
         shown = {"device": packed.device, "schedule": chosen.to_dict(), "cycles": rows}
         typer.echo(json.dumps(shown, allow_nan=False))
         return
     title = f"{type(chosen).__name__} on {packed.device}, buffer {packed.buffer}"
-    heads = ["job", "cycle", "target", "offered", "walk", "miss", "moved", "reassigned", "step"]
-    _table(title, heads, [[_show(row[h]) for h in heads] for row in rows], left=1)
+    print_schedule(title, rows)
     print("offered: the closest layout on the whole chip; walk: what the job gets beside the others")
 
 
@@ -156,16 +167,16 @@ def plan(
         f = fidelity if fidelity is not None else (0.97 if table is None else table.fidelity)
         made = make(jobs, snapshot, fidelity=f, **options)
     found = frontier(jobs, snapshot, **options) if with_frontier else None
-    written = [] if out is None else _write_plan(out, made, found, plots)
+    written = [] if out is None else write_plan(out, made, found, plots)
     if as_json:
         record: dict[str, Any] = made.to_dict()
         if found is not None:
             record["frontier"] = found.to_dict()
         typer.echo(json.dumps(record, allow_nan=False))
         return
-    _print_plan(made)
+    print_plan(made)
     if found is not None:
-        _print_frontier(found)
+        print_frontier(found)
     if written:
         print(f"{len(written)} files in {out}: {', '.join(p.name for p in written)}")
 
@@ -198,18 +209,12 @@ def _together(
     gap = source.head.device.buffer if buffer is None else buffer
     packed = pack(source.jobs(), snapshot, gap, schedule=source.schedule(), walk=source.walk(), seed=source.seed)
     if out is not None:
-        out.mkdir(parents=True, exist_ok=True)
-        _write(out / "packing.json", packed.to_json())
-        if plots != "none":
-            _save(out / f"targets.{plots}", lambda axes: [packed.plot_targets(axes[0])], 1)
-            for c in range(packed.cycles):
-                _save(out / f"chip-{c + 1:02d}.{plots}", lambda axes, c=c: [packed.plot_chip(c, axes[0])], 1)
+        write_packing(out, packed, plots)
     if as_json:
         typer.echo(packed.to_json(indent=None))
         return
-    heads = ["job", "cycle", "target", "offered", "walk", "miss", "moved", "reassigned", "step"]
-    cells = [[_show(row[h]) for h in heads] for row in _schedule_rows(packed)]
-    _table(f"{len(packed.steps)} jobs side by side on {packed.device}, buffer {gap}", heads, cells, left=1)
+    title = f"{len(packed.steps)} jobs side by side on {packed.device}, buffer {gap}"
+    print_schedule(title, schedule_rows(packed))
     shares = ", ".join(f"{u:.0%}" for u in packed.utilisation())
     print(f"qubits in use by cycle: {shares}; jumps: {sum(packed.jumps.values())}")
 
@@ -268,89 +273,6 @@ def _level(text: str | None) -> float | str | None:
         return text
 
 
-def _schedule_rows(packed: Packing) -> list[dict[str, Any]]:
-    return [
-        {
-            "job": name,
-            "cycle": step.cycle + 1,
-            "target": step.target,
-            "offered": packed.catalogues[name].nearest(step.target).esp,
-            "walk": step.esp,
-            "miss": step.miss,
-            "moved": len(step.moved) if step.cycle else 0,
-            "reassigned": len(step.reassigned),
-            "step": step.kind,
-            "layout": list(step.layout),
-        }
-        for name, steps in packed.steps.items()
-        for step in steps
-    ]
-
-
-def _print_layouts(name: str, catalogue: LayoutCatalogue, rows: int) -> None:
-    title = f"{name}: {len(catalogue)} layouts of {catalogue.num_qubits} qubits on {catalogue.name}"
-    listed = [
-        [str(i + 1), f"{layout.esp:.4f}", f"{1e6 * catalogue.duration[i]:.2f}", " ".join(map(str, layout))]
-        for i, layout in enumerate(itertools.islice(catalogue, rows))
-    ]
-    _table(title, ["rank", "ESP", "us", "qubits"], listed, left=0, last_left=True)
-    levels = ("worst", "q25", "median", "q75", "best")
-    print("ESP: " + ", ".join(f"{k} {catalogue.level(k):.4f}" for k in levels))
-    if catalogue.routed:
-        print("the circuit's couplings fit nowhere, so SWAPs were inserted")
-    if catalogue.note:
-        print(catalogue.note)
-
-
-def _print_plan(made: Plan) -> None:
-    heads = ["job", "qubits", "slots", "ESP", "of best", "jumps", "seconds", made.usage.currency]
-    cells = [
-        [
-            str(row["job"]),
-            str(row["qubits"]),
-            _ranges(_ints(row["slots"])),
-            f"{row['first_esp']:.3f} > {row['last_esp']:.3f}",
-            f"{row['ratio']:.3f}",
-            str(row["jumps"]),
-            f"{row['device_seconds']:.1f}",
-            f"{row['cost']:.2f}",
-        ]
-        for row in made.table()
-    ]
-    _table(f"{made.device}, buffer {made.buffer}, {made.planner} planner", heads, cells, left=1)
-    open_gap = f"at least {made.bound} are needed, gap {made.gap:.0%}"
-    proof = "proved optimal" if made.slots == made.bound else open_gap
-    each = f"{made.slot_circuits} circuits each" if made.slot_circuits else "jobs waiting for each other"
-    print(f"{made.slots} slots ({proof}), {each}, {made.jumps} jumps")
-    print(f"worst last cycle at {made.final_ratio:.4f} of its job's best ESP")
-    print(f"bound: {made.bound_reason}")
-    print(
-        f"machine time: no plan at this fidelity is over {made.most_speedup:.2f} times quicker than one after "
-        f"another: {made.bound_seconds_reason}"
-    )
-    usage = made.usage
-    print(
-        f"machine: {made.device_seconds:.1f} s jointly, {made.serial_seconds:.1f} s one after another on the best "
-        f"maps ({made.speedup:.2f} times less); {usage.shots} shots, {usage.cost:.2f} {usage.currency} shared by "
-        f"{usage.sharing.replace('_', '-')}"
-    )
-
-
-def _print_frontier(found: Frontier) -> None:
-    cells = [
-        [
-            f"{p.fidelity:.2f}",
-            _show(p.slots),
-            _show(p.bound),
-            _show(p.device_seconds, "{:.1f}"),
-            _show(p.worst_ratio),
-            p.message or p.bound_reason,
-        ]
-        for p in found.points
-    ]
-    _table("frontier", ["fidelity", "slots", "bound", "seconds", "worst", "why"], cells, left=0, last_left=True)
-
-
 def _sweep(qubits: int, as_json: bool) -> None:
     from rich.progress import Progress
 
@@ -373,99 +295,14 @@ def _sweep(qubits: int, as_json: bool) -> None:
     cells = [
         [
             v.device,
-            _show(v.num_qubits),
+            cell(v.num_qubits),
             str(v.layouts),
-            _show(v.best),
-            _show(v.median),
-            _show(v.slots),
+            cell(v.best),
+            cell(v.median),
+            cell(v.slots),
             str(v.problems),
             ("schedulable" + (f"; {v.reason}" if v.reason else "")) if v.schedulable else f"refused: {v.reason}",
         ]
         for v in found
     ]
-    _table(f"three jobs of {qubits} qubits, three cycles", heads, cells, left=1, last_left=True)
-
-
-def _write_plan(out: Path, made: Plan, found: Frontier | None, plots: str) -> list[Path]:
-    out.mkdir(parents=True, exist_ok=True)
-    written = [_write(out / "plan.json", made.to_json())]
-    if found is not None:
-        written.append(_write(out / "frontier.json", found.to_json()))
-    if plots == "none":
-        return written
-    written.append(_save(out / f"gantt.{plots}", lambda axes: [made.plot_gantt(axes[0])], 1))
-    written.append(_save(out / f"targets.{plots}", lambda axes: [made.plot_targets(axes[0])], 1))
-    for s in made.changes:
-        written.append(_save(out / f"chip-{s + 1:02d}.{plots}", lambda axes, s=s: [made.plot_chip(s, axes[0])], 1))
-    if found is not None:
-        written.append(_save(out / f"frontier.{plots}", lambda axes: [found.plot(axes[0])], 1))
-    return written
-
-
-def _write(path: Path, text: str) -> Path:
-    from qalgs.results import write_atomic
-
-    return write_atomic(path, text)
-
-
-def _save(path: Path, draw: Any, panels: int) -> Path:
-    """Draw ``panels`` axes in one figure, without touching a display."""
-    import io
-
-    import matplotlib as mpl
-    from matplotlib.figure import Figure
-
-    from qalgs.errors import invalid
-    from qalgs.results import write_atomic
-
-    kind = path.suffix.lstrip(".")
-    if kind not in ("svg", "png", "pdf"):
-        raise invalid("--plot", str(path), "must end in .svg, .png or .pdf")
-    figure = Figure(figsize=(9, 5 * panels), layout="constrained")
-    with mpl.rc_context({"svg.hashsalt": "qalgs"}):
-        draw([figure.add_subplot(panels, 1, i + 1) for i in range(panels)])
-        stream = io.BytesIO()
-        figure.savefig(stream, format=kind, metadata={"Date": None} if kind == "svg" else None)
-    return write_atomic(path, stream.getvalue())
-
-
-def _table(
-    title: str, heads: Sequence[str], rows: Sequence[Sequence[str]], *, left: int, last_left: bool = False
-) -> None:
-    from rich.box import SIMPLE
-    from rich.console import Console
-    from rich.table import Table
-    from rich.text import Text
-
-    table = Table(box=SIMPLE)
-    for i, head in enumerate(heads):
-        is_left = i < left or (last_left and i == len(heads) - 1)
-        table.add_column(head, justify="left" if is_left else "right")
-    for row in rows:
-        table.add_row(*(Text(cell) for cell in row))
-    # Tables keep their columns in a pipe, too.
-    console = Console() if sys.stdout.isatty() else Console(width=190)
-    console.print(Text(title))
-    console.print(table)
-
-
-def _show(value: object, form: str = "{:.4f}") -> str:
-    if value is None:
-        return "-"
-    return form.format(value) if isinstance(value, float) else str(value)
-
-
-def _ints(value: object) -> list[int]:
-    assert isinstance(value, list)
-    return value
-
-
-def _ranges(slots: Sequence[int]) -> str:
-    """``1-3 5`` for the slots 0, 1, 2 and 4."""
-    parts: list[list[int]] = []
-    for slot in slots:
-        if parts and slot == parts[-1][-1] + 1:
-            parts[-1].append(slot)
-        else:
-            parts.append([slot])
-    return " ".join(str(p[0] + 1) if len(p) == 1 else f"{p[0] + 1}-{p[-1] + 1}" for p in parts)
+    print_table(f"three jobs of {qubits} qubits, three cycles", heads, cells, left=1, last_left=True)
