@@ -92,6 +92,8 @@ class DeviceSnapshot:
         """
         from qalgs.backends.devices import load_backend
 
+        if not isinstance(backend, str) and not hasattr(backend, "target"):
+            raise invalid("backend", backend, "must be a BackendV2 or the name of one")
         loaded = load_backend(backend)
         return cls.from_target(loaded.target, name=str(loaded.name))
 

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from qalgs.eigengame.arena import Arena
 from qalgs.eigengame.exact import ExactPlayers
 from qalgs.eigengame.problem import Problem, with_constraint
-from qalgs.errors import invalid
+from qalgs.errors import as_array, invalid
 from qalgs.seeds import keyed
 
 MOST, MOST_RESTARTS = 1_000_000_000, 100_000
@@ -73,7 +73,7 @@ def warm_start(initial: NDArray[np.float64] | None, parameters: int) -> NDArray[
     """Check the parameters to start from."""
     if initial is None:
         return None
-    points = np.atleast_2d(np.asarray(initial, dtype=float))
+    points = np.atleast_2d(as_array("initial", initial))
     if points.ndim != 2 or points.shape[1] != parameters or not np.isfinite(points).all():
         raise invalid("initial", points.shape, f"must be finite and of shape (k, {parameters})")
     return points

@@ -9,12 +9,14 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from numbers import Integral
+from numbers import Real as Number
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.special import lambertw
 
-from qalgs.errors import invalid
+from qalgs.errors import as_array, expect, invalid
 from qalgs.results import Result, Status
 from qalgs.seeds import Seed, as_generator
 
@@ -61,6 +63,7 @@ def shifted(hamiltonian: ArrayLike, margin: float = 0.1) -> tuple[Real, float]:
         >>> float(c) > 1.0, bool(np.linalg.eigvalsh(m)[0] > 0)
         (True, True)
     """
+    expect(Number, margin=margin)
     h = _symmetric("hamiltonian", hamiltonian)
     radius = np.abs(h).sum(axis=1) - np.abs(h.diagonal())
     top, bottom = float((h.diagonal() + radius).max()), float((h.diagonal() - radius).min())
@@ -111,6 +114,11 @@ def top_eigenvectors(
         >>> top_eigenvectors(np.diag([3.0, 2.0, 1.0]), k=2, seed=0).values.round(6).tolist()
         [3.0, 2.0]
     """
+    expect(Integral, list, tuple, stagger=stagger)
+    truth = None if reference is None else np.atleast_2d(as_array("reference", reference))[:, :k]
+    expect(Integral, k=k, iterations=iterations, steps_per_round=steps_per_round)
+    expect(Number, tolerance=tolerance)
+    expect(Number, type(None), step=step)
     m = _symmetric("matrix", matrix)
     for name, value in (("iterations", iterations), ("steps_per_round", steps_per_round)):
         if isinstance(value, bool) or value < 1:
@@ -128,7 +136,7 @@ def top_eigenvectors(
         vectors=_random_units(len(m), k, seed),
         limit=tolerance * scale * (rate if method in {"eigengame", "mu"} else 1.0 / scale),
         iterations=iterations,
-        truth=None if reference is None else np.asarray(reference, dtype=float)[:, :k],
+        truth=truth,
     )
     if method == "parallel_deflation" or (method in {"eigengame", "mu"} and schedule == "parallel"):
         path = game.play_in_rounds(_starts(k, stagger), steps_per_round)
@@ -277,6 +285,9 @@ def rank1_bound(values: Real, residuals: Real) -> Real:
         >>> rank1_bound(np.array([4.0, 2.0]), np.array([1e-3, 1e-3]))[0].item()
         0.001
     """
+    values, residuals = np.atleast_1d(as_array("values", values)), np.atleast_1d(as_array("residuals", residuals))
+    if values.ndim != 1 or residuals.shape != values.shape:
+        raise invalid("residuals", residuals, f"must be as many numbers as values, {values.size}")
     gaps = values[:-1] - values[1:]
     with np.errstate(divide="ignore"):
         rho = np.where(gaps > 0, 2 + 6 * values[:-1] / np.where(gaps > 0, gaps, 1), np.inf)
@@ -311,8 +322,8 @@ def staggered_starts(values: ArrayLike, contraction: ArrayLike) -> list[int]:
         >>> staggered_starts([3.0, 2.0, 1.0], [0.5, 0.5])[0]
         1
     """
-    lam = np.asarray(values, dtype=float)
-    f = np.asarray(contraction, dtype=float)
+    lam = np.atleast_1d(as_array("values", values))
+    f = as_array("contraction", contraction)
     k_all = len(lam) - 1
     if k_all < 1 or (np.diff(lam) >= 0).any():
         raise invalid("values", values, "must be strictly descending, one more than the players")

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from numbers import Integral
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,7 +28,7 @@ from qalgs.eigengame.finish import assemble
 from qalgs.eigengame.result import ExcitedStatesResult
 from qalgs.eigengame.sequential import COLLAPSE
 from qalgs.eigengame.solver import ExcitedStates
-from qalgs.errors import invalid
+from qalgs.errors import expect, invalid
 from qalgs.optimizers import COBYLA, Optimizer
 from qalgs.seeds import keyed, simulator_seed
 
@@ -78,6 +79,9 @@ class PlayerRounds:
     def __init__(
         self, solver: ExcitedStates, hamiltonian: object, *, optimizer: Optimizer | None = None, budget: int = 50
     ) -> None:
+        expect(ExcitedStates, solver=solver)
+        expect(Optimizer, type(None), optimizer=optimizer)
+        expect(Integral, budget=budget)
         if solver.method == "ssvqe" or solver.k == "auto":
             raise invalid("solver", solver.method, "must have k players (eigengame, hotelling or vqd, a fixed k)")
         problem, players, arena = solver._open(hamiltonian, None)

@@ -5,9 +5,10 @@ from __future__ import annotations
 import json
 import math
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
+from numbers import Integral
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,7 +16,7 @@ import numpy as np
 
 from qalgs.circuits.molecules import molecule
 from qalgs.eigengame.solver import ExcitedStates
-from qalgs.errors import InvalidInputError, invalid
+from qalgs.errors import InvalidInputError, as_array, expect, expect_callable, invalid
 from qalgs.parallel import Parallel, run_iter
 from qalgs.results import Result, Status, write_atomic
 from qalgs.seeds import root_seed
@@ -114,6 +115,13 @@ def scan(
         >>> [round(point.energies[0], 3) for point in curve.points]
         [-1.136, -1.134]
     """
+    expect(str, name=name)
+    expect(Iterable, lengths=lengths)
+    lengths = as_array("lengths", list(lengths)).tolist()
+    expect(ExcitedStates, solver=solver)
+    expect(Integral, block=block)
+    expect(str, os.PathLike, type(None), resume=resume)
+    expect_callable(callback=callback)
     wanted = sorted({float(x) for x in lengths})
     if not wanted or not all(math.isfinite(x) and x > 0 for x in wanted):
         raise invalid("lengths", list(lengths), "must be positive bond lengths in angstrom")

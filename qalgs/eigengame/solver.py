@@ -34,7 +34,7 @@ from qalgs.eigengame.problem import ANSATZE, Problem, prepare
 from qalgs.eigengame.result import ExcitedStatesResult
 from qalgs.eigengame.sequential import play
 from qalgs.eigengame.weighted import WeightedCircuits, inputs, search
-from qalgs.errors import QalgsWarning, invalid
+from qalgs.errors import QalgsWarning, expect, expect_callable, invalid
 from qalgs.optimizers import COBYLA, LBFGS, SPSA, Adam, NelderMead, Optimizer
 from qalgs.results import Status
 from qalgs.seeds import Seed, keyed, root_seed
@@ -124,6 +124,9 @@ class ExcitedStates:
     _fixed: float | None = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
+        expect(str, QuantumCircuit, ansatz=self.ansatz)
+        expect(Mapping, type(None), symmetry=self.symmetry)
+        expect_callable(callback=self.callback)
         one_of("method", self.method, METHODS)
         one_of("schedule", self.schedule, SCHEDULES)
         if isinstance(self.ansatz, str):

@@ -6,12 +6,13 @@ import os
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from numbers import Integral
 from typing import Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
-from qalgs.errors import InfeasibleError, invalid
+from qalgs.errors import InfeasibleError, expect, invalid
 
 from . import kernels
 from .arcs import pairs, perturbed, predicted_segments
@@ -61,6 +62,7 @@ class Enumeration:
 
 def check_method(method: str, rank: int) -> None:
     """Raise unless ``method`` exists and can handle ``rank``."""
+    expect(Integral, rank=rank)
     if method not in get_args(Method):
         raise invalid("method", method, f"must be one of {', '.join(get_args(Method))}")
     if method == "rank1" and rank != 1:
@@ -71,6 +73,7 @@ def check_method(method: str, rank: int) -> None:
 
 def check_size(n: int, method: str, rank: int, max_candidates: int) -> None:
     """Refuse, before any work, an exact run that would not end or not fit."""
+    expect(Integral, max_candidates=max_candidates)
     if method == "vertices":
         check_candidates(n, min(rank, n), 3, max_candidates)
     if method == "arcs" and predicted_segments(n) > MAX_SEGMENTS:

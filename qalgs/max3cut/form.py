@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from numbers import Integral
 from typing import Any
 
 import numpy as np
@@ -12,7 +13,7 @@ import scipy.sparse as sp
 from numba import njit
 from numpy.typing import NDArray
 
-from qalgs.errors import invalid
+from qalgs.errors import expect, invalid
 from qalgs.parallel import Parallel, placement
 from qalgs.results import Result, Status, versions
 from qalgs.seeds import Seed, as_generator, root_seed
@@ -105,6 +106,7 @@ def maximize_form(
         >>> round(found.value, 6), found.exact
         (13.0, 'form optimum')
     """
+    expect(Integral, max_candidates=max_candidates)
     matrix = _check(Q, K)
     n, root = len(matrix), root_seed(seed)
     if rank is not None and (isinstance(rank, bool) or not isinstance(rank, int) or not 1 <= rank <= n):

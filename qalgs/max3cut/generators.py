@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from numbers import Real
 from typing import Any
 
 import networkx as nx
 import numpy as np
 from numpy.typing import NDArray
 
-from qalgs.errors import invalid
+from qalgs.errors import expect, invalid
 from qalgs.seeds import Seed, as_generator
 
 
@@ -88,6 +90,7 @@ def planar_union(n: int, *, density: float = 0.99, signed: bool = False, seed: S
         >>> planar_union(20, seed=1).number_of_nodes()
         20
     """
+    expect(Real, density=density)
     if isinstance(n, bool) or not isinstance(n, int) or n < 4:
         raise invalid("n", n, "must be an int of at least 4")
     if not 0 < density <= 1:
@@ -144,6 +147,8 @@ def sbm(sizes: list[int], inside: float, outside: float, *, seed: Seed = None) -
         >>> sbm([3, 3], 0.0, 1.0, seed=1).number_of_edges()
         9
     """
+    expect(Iterable, sizes=sizes)
+    expect(Real, inside=inside, outside=outside)
     for name, value in (("inside", inside), ("outside", outside)):
         if not 0 <= value <= 1:
             raise invalid(name, value, "must be a probability between 0 and 1")

@@ -13,7 +13,7 @@ import networkx as nx
 import numpy as np
 from numpy.typing import NDArray
 
-from qalgs.errors import InvalidInputError, QalgsWarning
+from qalgs.errors import InvalidInputError, QalgsWarning, expect
 from qalgs.results import write_atomic
 
 from .problem import GraphLike, Notice, Problem, as_problem, from_edges
@@ -42,6 +42,7 @@ def read_gset(path: str | os.PathLike[str]) -> nx.Graph[Any]:
         >>> read_gset("tiny.txt").edges[2, 3]["weight"]
         -1
     """
+    expect(str, os.PathLike, path=path)
     return parse_gset(Path(path)).graph()
 
 
@@ -142,6 +143,7 @@ def write_gset(graph: GraphLike | Problem, path: str | os.PathLike[str], *, weig
         >>> read_gset(write_gset(nx.path_graph(3), "mine.txt")).number_of_edges()
         2
     """
+    expect(str, os.PathLike, path=path)
     problem = as_problem(graph, weight)
     lines = [f"{problem.n} {problem.m}"]
     for i, j, w in zip(problem.rows.tolist(), problem.cols.tolist(), problem.weights.tolist(), strict=True):
@@ -202,6 +204,7 @@ def verify_gset(path: str | os.PathLike[str]) -> Verification:
         >>> verify_gset("mine.txt").verified is None
         True
     """
+    expect(str, os.PathLike, path=path)
     problem = parse_gset(Path(path))
     found = fingerprint(problem)
     known = FINGERPRINTS.get(problem.name)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from numbers import Integral
 from typing import Any
 
 import numpy as np
@@ -11,7 +12,7 @@ from qiskit import QuantumCircuit
 from qiskit.primitives import BaseEstimatorV2, BaseSamplerV2
 
 from qalgs.circuits import Max3CutEncoding
-from qalgs.errors import invalid
+from qalgs.errors import expect, invalid
 from qalgs.seeds import Seed, keyed, root_seed
 
 from .problem import Labels
@@ -124,6 +125,9 @@ def noisy_primitives(
         >>> len(estimator.layout)
         3
     """
+    if not isinstance(device, str) and not hasattr(device, "target"):
+        raise invalid("device", device, "must be a backend or the name of one")
+    expect(Integral, num_qubits=num_qubits)
     from qalgs.backends import DeviceSnapshot, NoisyEstimator, NoisySampler
 
     snapshot = DeviceSnapshot.from_backend(device)

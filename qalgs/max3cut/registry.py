@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from qalgs.errors import expect
+
 _MOH = "Ma and Hao 2017, multiple operator heuristic"
 _SEARCH = "partition found by simulated annealing and recounted, above the recalled literature value 660"
 
@@ -134,4 +136,5 @@ def best_known(name: str) -> BestKnown | None:
         >>> best_known("G1").cut
         15165
     """
+    expect(str, name=name)
     return BEST_KNOWN.get(name.upper())

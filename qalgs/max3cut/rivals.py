@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from numbers import Real
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from qalgs.errors import InvalidInputError, invalid
+from qalgs.errors import InvalidInputError, expect, invalid
 from qalgs.seeds import Seed, as_generator, simulator_seed
 
 from . import refine as rf
@@ -44,6 +45,7 @@ def _counted(**counts: int) -> None:
 
 
 def _timed(seconds: float) -> None:
+    expect(Real, seconds=seconds)
     if not (np.isfinite(seconds) and seconds > 0):
         raise invalid("seconds", seconds, "must be positive and finite")
 

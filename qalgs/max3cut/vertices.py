@@ -11,12 +11,13 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Iterator
+from numbers import Integral
 
 import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from qalgs.errors import InfeasibleError
+from qalgs.errors import InfeasibleError, expect
 
 from .arcs import merge, perturbed
 from .low_rank import roots
@@ -33,6 +34,7 @@ def predicted_candidates(n: int, rank: int, K: int = 3) -> int:
 
 def check_candidates(n: int, rank: int, K: int = 3, limit: int = MAX_CANDIDATES) -> None:
     """Raise unless an exhaustive run stays within ``limit`` rays, naming the predicted count."""
+    expect(Integral, max_candidates=limit)
     count = predicted_candidates(n, rank, K)
     if count > limit:
         raise InfeasibleError(

@@ -13,13 +13,14 @@ from __future__ import annotations
 
 import itertools
 import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
 from functools import cached_property
+from numbers import Integral, Real
 from typing import TYPE_CHECKING, Any
 
-from qalgs.errors import LedgerError, invalid
+from qalgs.errors import LedgerError, expect, expect_callable, invalid
 from qalgs.optimizers import COBYLA, Optimizer
 from qalgs.results import Described, versions
 from qalgs.seeds import Seed, root_seed
@@ -108,6 +109,14 @@ class Campaign(Described):
         catalogues: Mapping[str, LayoutCatalogue] | None = None,
         n_jobs: int | None = 1,
     ) -> None:
+        expect(Job, Iterable, jobs=jobs)
+        expect(Real, shots=shots, evaluations=evaluations)
+        expect(Convergence, type(None), convergence=convergence)
+        expect(Rates, type(None), rates=rates)
+        expect(Executor, type(None), executor=executor)
+        expect(Mapping, type(None), catalogues=catalogues)
+        expect(Ledger, str, os.PathLike, type(None), ledger=ledger)
+        expect(Integral, type(None), n_jobs=n_jobs)
         self.jobs = (jobs,) if isinstance(jobs, Job) else tuple(jobs)
         for job in self.jobs:
             if not isinstance(job, Job):
@@ -261,6 +270,7 @@ class Campaign(Described):
             InfeasibleError: If the jobs do not fit on the chip together; nothing has been written then.
             LedgerError: If the ledger belongs to another campaign or cannot be written.
         """
+        expect_callable(callback=callback)
         for event in self.iter_run():
             if callback is not None:
                 callback(event)
@@ -424,4 +434,6 @@ def _device(given: Any, executor: Executor | None, strategy: Strategy) -> Device
         raise invalid("snapshot", None, "must be a DeviceSnapshot, a backend or the name of one")
     if hasattr(given, "operation_names") and not hasattr(given, "target"):  # a Target; backends have both
         return DeviceSnapshot.from_target(given)
+    if not isinstance(given, str) and not hasattr(given, "target"):
+        raise invalid("snapshot", given, "must be a DeviceSnapshot, a backend or the name of one")
     return DeviceSnapshot.from_backend(given)

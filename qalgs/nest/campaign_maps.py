@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from qalgs.errors import InfeasibleError, invalid
+from qalgs.errors import InfeasibleError, expect, invalid
 from qalgs.seeds import keyed
 
 from .chip import Bools, Chip
@@ -144,6 +144,9 @@ def check_plan(plan: Plan, jobs: Sequence[str], device: str, buffer: int) -> Non
     Raises:
         InvalidInputError: If the plan does not fit the campaign.
     """
+    from .space_time_plan import Plan
+
+    expect(Plan, plan=plan)
     planned = sorted(request.name for request in plan.requests)
     if planned != sorted(jobs):
         raise invalid("plan", planned, f"must plan the jobs {sorted(jobs)}", "plan them anew")

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from numbers import Real
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from qalgs.errors import invalid
+from qalgs.errors import expect, invalid
 from qalgs.results import Result
 
 
@@ -39,6 +40,7 @@ class Convergence:
     stop: bool = False
 
     def __post_init__(self) -> None:
+        expect(Real, **{f"convergence.{name}": getattr(self, name) for name in ("window", "tolerance", "least")})
         if self.window < 1:
             raise invalid("convergence.window", self.window, "must be at least 1")
         if not 0 < self.tolerance < np.inf:

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from qalgs.errors import invalid
+from qalgs.errors import expect, invalid
 
 from .chip import Chip
 from .requests import Request
@@ -43,6 +43,7 @@ class CostModel:
     evaluations: int = 72
 
     def __post_init__(self) -> None:
+        expect(Rates, rates=self.rates)
         for name in ("shots", "evaluations"):
             value = getattr(self, name)
             if isinstance(value, bool) or not hasattr(value, "__index__") or value < 1:
@@ -131,6 +132,9 @@ def circuit_seconds(circuit: QuantumCircuit, snapshot: DeviceSnapshot, layout: I
         >>> 5e-6 < circuit_seconds(hardware_efficient(2, 1), manila, [0, 1]) < 1e-5
         True
     """
+    from qiskit import QuantumCircuit
+
+    expect(QuantumCircuit, circuit=circuit)
     chip = Chip.of(snapshot)
     qubits = chip.check_layout(layout)
     target = layout_target(chip, qubits)

@@ -12,9 +12,10 @@ import math
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from numbers import Integral, Real
 from typing import TYPE_CHECKING, Any
 
-from qalgs.errors import InvalidInputError, invalid
+from qalgs.errors import InvalidInputError, expect, invalid
 
 from .chip import Chip
 
@@ -98,6 +99,8 @@ class ErrorInflation(Crosstalk):
     hops: int = 1
 
     def __post_init__(self) -> None:
+        expect(Real, **{"crosstalk.factor": self.factor})
+        expect(Integral, **{"crosstalk.hops": self.hops})
         if not (math.isfinite(self.factor) and self.factor >= 1):
             raise invalid("crosstalk.factor", self.factor, "must be finite and at least 1")
         if isinstance(self.hops, bool) or self.hops < 0:
@@ -157,6 +160,7 @@ class CoherentZZ(Crosstalk):
     rate: float = 50e3
 
     def __post_init__(self) -> None:
+        expect(Real, **{"crosstalk.rate": self.rate})
         if not (math.isfinite(self.rate) and self.rate >= 0):
             raise invalid("crosstalk.rate", self.rate, "must be finite and not negative, in hertz")
 
@@ -222,6 +226,7 @@ def make_crosstalk(model: Crosstalk | Mapping[str, Any] | str | None) -> Crossta
         except ValueError as error:
             raise invalid("crosstalk", model, "must have numbers after the colons") from error
         return make_crosstalk({"name": name, **values})
+    expect(Mapping, crosstalk=model)
     options = dict(model)
     kinds = {"none": NoCrosstalk, "inflation": ErrorInflation, "zz": CoherentZZ}
     name = str(options.pop("name", options.pop("model", "inflation"))).lower()

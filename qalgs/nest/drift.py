@@ -5,9 +5,10 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from numbers import Integral
 from typing import TYPE_CHECKING, Any
 
-from qalgs.errors import InfeasibleError, invalid
+from qalgs.errors import InfeasibleError, expect, invalid
 from qalgs.results import Result
 
 from .chip import Chip
@@ -101,6 +102,8 @@ def revise(made: Plan, snapshot: DeviceSnapshot, at_slot: int, *, rounds: int = 
         >>> revise(plan({"a": hardware_efficient(2, 1)}, manila), manila, at_slot=3).changed
         False
     """
+    expect(Plan, made=made)
+    expect(Integral, at_slot=at_slot, rounds=rounds)
     chip = Chip.of(snapshot)
     if chip.num_qubits != made.chip.num_qubits:
         raise invalid("snapshot", chip.name, f"must be of the plan's device with {made.chip.num_qubits} qubits")
@@ -180,6 +183,9 @@ def plan_with_drift(
         >>> made.slots, [revision.changed for revision in revisions]
         (6, [False])
     """
+    expect(Sequence, snapshots=snapshots)
+    for pair in snapshots:
+        expect(tuple, list, snapshots=pair)
     if not snapshots or snapshots[0][0] != 0:
         raise invalid("snapshots", [s for s, _ in snapshots], "must start with slot 0")
     starts = [slot for slot, _ in snapshots]

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from qalgs.errors import expect
 from qalgs.parallel import resolve_jobs
 from qalgs.results import Described
 from qalgs.seeds import keyed
@@ -197,6 +198,9 @@ class LocalExecutor(Executor):
         crosstalk: Crosstalk | None = None,
         n_jobs: int | None = 1,
     ) -> None:
+        from qalgs.backends import DeviceSnapshot
+
+        expect(DeviceSnapshot, snapshot=snapshot)
         from qalgs.backends.noise_engines import check_noisy_engine
 
         check_noisy_engine(engine)

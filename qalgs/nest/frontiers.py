@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from qalgs.errors import InfeasibleError, invalid
+from qalgs.errors import InfeasibleError, as_array, expect, expect_callable, invalid
 from qalgs.parallel import Parallel, run_iter
 from qalgs.results import Result
 
@@ -111,6 +111,9 @@ def frontier(
         >>> [point.slots is not None for point in frontier(jobs, manila, fractions=(0.9, 1.0)).points]
         [True, True]
     """
+    expect(Iterable, fractions=fractions)
+    fractions = as_array("fractions", list(fractions)).tolist()
+    expect_callable(callback=callback)
     if not len(fractions):
         raise invalid("fractions", fractions, "must hold at least one number in (0, 1]")
     chosen = schedule if schedule is not None else Linear(6, "0.75*best", "best")

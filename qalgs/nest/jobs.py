@@ -6,12 +6,13 @@ import hashlib
 import math
 from collections.abc import Sequence
 from dataclasses import KW_ONLY, dataclass
+from numbers import Real
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from qalgs.errors import InvalidInputError, invalid
+from qalgs.errors import InvalidInputError, as_array, expect, invalid
 from qalgs.optimizers import Optimizer
 from qalgs.seeds import keyed
 
@@ -85,16 +86,18 @@ class Job:
         self._check_observable(label)
         for name, least in (("evaluations", 1), ("cycles", 1), ("shots", 0)):
             value = getattr(self, name)
+            expect(Real, type(None), **{f"{label}: {name}": value})
             if value is not None and (isinstance(value, bool) or int(value) != value or value < least):
                 raise invalid(f"{label}: {name}", value, f"must be an int of at least {least}")
         if self.start is not None:
-            point = np.asarray(self.start, dtype=np.float64)
+            point = as_array(f"{label}: start", self.start)
             if point.shape != (self.circuit.num_parameters,) or not np.all(np.isfinite(point)):
                 rule = f"must be {self.circuit.num_parameters} finite numbers, one per parameter"
                 raise invalid(f"{label}: start", self.start, rule)
             object.__setattr__(self, "start", point)
         for name in ("exact", "baseline"):
             value = getattr(self, name)
+            expect(Real, type(None), **{f"{label}: {name}": value})
             if value is not None and not math.isfinite(value):
                 raise invalid(f"{label}: {name}", value, "must be finite")
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
-from qalgs.errors import invalid
+from qalgs.errors import expect, invalid
 
 from .chip import Chip
 from .crosstalk import CoherentZZ
@@ -47,6 +47,14 @@ class _Event:
     operation: Any
 
 
+def _check(tenants: object, model: object) -> None:
+    """Refuse what are not tenants by name and a coupling."""
+    expect(Mapping, tenants=tenants)
+    for name, tenant in cast(Mapping[str, object], tenants).items():
+        expect(Tenant, **{f"tenants[{name!r}]": tenant})
+    expect(CoherentZZ, model=model)
+
+
 def joint_circuit(
     tenants: Mapping[str, Tenant], snapshot: DeviceSnapshot, model: CoherentZZ
 ) -> tuple[QuantumCircuit, tuple[int, ...]]:
@@ -78,6 +86,7 @@ def joint_circuit(
         >>> joint_circuit({"a": tenant(0), "b": tenant(1)}, manila, CoherentZZ())[1]
         (0, 1)
     """
+    _check(tenants, model)
     from qiskit import QuantumCircuit
     from qiskit.circuit.library import UnitaryGate
 
@@ -208,6 +217,7 @@ def joint_states(
     Raises:
         InvalidInputError: If a group has more than 12 qubits, or a circuit has free parameters.
     """
+    _check(tenants, model)
     for name, tenant in tenants.items():
         if tenant.circuit.num_parameters:
             raise invalid(f"job {name!r}: circuit", tenant.circuit.num_parameters, "must have no free parameters")

@@ -6,11 +6,12 @@ import math
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from numbers import Integral
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from qalgs.errors import InfeasibleError, invalid
+from qalgs.errors import InfeasibleError, expect, invalid
 
 from .chip import Bools, Chip, Floats, Ints
 from .embeddings import embeddings, live_graph
@@ -45,8 +46,14 @@ class Layout(tuple[int, ...]):
 
     def __new__(cls, qubits: Iterable[int], esp: float = math.nan, rank: int = -1) -> Layout:
         """Create the tuple and attach its score."""
-        made = super().__new__(cls, (int(q) for q in qubits))
-        made.esp, made.rank = float(esp), int(rank)
+        try:
+            made = super().__new__(cls, (int(q) for q in qubits))
+        except (TypeError, ValueError) as error:
+            raise invalid("qubits", qubits, "must be a sequence of ints") from error
+        try:
+            made.esp, made.rank = float(esp), int(rank)
+        except (TypeError, ValueError) as error:
+            raise invalid("esp and rank", (esp, rank), "must be numbers") from error
         return made
 
     @property
@@ -130,11 +137,19 @@ class LayoutCatalogue:
             InvalidInputError: If ``limit`` is below 1 or ``exclude`` names qubits that the device lacks.
             InfeasibleError: If the circuit fits nowhere; the message says why.
         """
+        from qiskit import QuantumCircuit
+
+        expect(QuantumCircuit, circuit=circuit)
+        expect(Integral, limit=limit, optimization_level=optimization_level, seed=seed)
+        expect(Iterable, exclude=exclude)
         chip = Chip.of(snapshot)
         n = circuit.num_qubits
         if limit < 1:
             raise invalid("limit", limit, "must be at least 1")
-        banned = sorted(set(exclude))
+        excluded = set(exclude)
+        for qubit in excluded:
+            expect(Integral, exclude=qubit)
+        banned = sorted(excluded)
         if banned and not (banned[0] >= 0 and banned[-1] < chip.num_qubits):
             raise invalid("exclude", banned, f"must hold qubits 0..{chip.num_qubits - 1} of {chip.name}")
         _require_room(chip, circuit)
@@ -252,9 +267,8 @@ class LayoutCatalogue:
         """
         if not isinstance(value, str):
             return check_level(value, name)
-        match = _LEVEL.match(value)
-        if match is None:
-            raise invalid(name, value, "must be a number in [0, 1] or like 'best', '0.75*best', 'median', 'q25'")
+        match = _LEVEL.match(str(check_target(value, name)))
+        assert match is not None
         factor, key = float(match[1] or 1), match[2]
         if key[0] in "qp" and key[1:2].isdigit():
             if float(key[1:]) > 100:
@@ -363,6 +377,19 @@ class LayoutCatalogue:
                 f"no layout of {self.num_qubits} qubits on {self.name} is free; wait or use fewer"
             )
         return pool
+
+
+def check_target(value: float | str, name: str) -> float | str:
+    """Return a target ESP: a number, or a level such as ``"0.75*best"`` that a catalogue can read.
+
+    Raises:
+        InvalidInputError: If it is neither.
+    """
+    if not isinstance(value, str):
+        return check_level(value, name)
+    if _LEVEL.match(value) is None:
+        raise invalid(name, value, "must be a number in [0, 1] or like 'best', '0.75*best', 'median', 'q25'")
+    return value
 
 
 def check_level(value: float, name: str) -> float:

@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping, Sequence
+from numbers import Integral
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from qalgs.errors import InvalidInputError, invalid
+from qalgs.errors import InvalidInputError, expect, invalid
 from qalgs.seeds import keyed, simulator_seed
 
 from .chip import Chip
@@ -71,6 +72,11 @@ class MergedExecutor(Executor):
 
         if mode not in ("job", "session", "batch"):
             raise invalid("mode", mode, "must be 'job', 'session' or 'batch'")
+        if not isinstance(backend, str) and not hasattr(backend, "target"):
+            raise invalid("backend", backend, "must be a backend or the name of one")
+        expect(Integral, buffer=buffer)
+        expect(Retry, type(None), retry=retry)
+        expect(Sampling, type(None), sampling=sampling)
         if buffer < 0:
             raise invalid("buffer", buffer, "must not be negative")
         if optimization_level not in (0, 1, 2, 3):

@@ -10,12 +10,13 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from numbers import Integral, Real
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from qalgs.errors import invalid
+from qalgs.errors import as_array, expect, invalid
 from qalgs.results import Result
 from qalgs.seeds import keyed
 
@@ -222,9 +223,11 @@ def bootstrap(
         >>> interval.best, interval.low < interval.best < interval.high
         (2.5, True)
     """
-    x = np.asarray(samples, dtype=np.float64)
+    expect(Real, level=level)
+    expect(Integral, resamples=resamples, seed=seed)
+    x = as_array("samples", samples)
     if paired is not None:
-        y = np.asarray(paired, dtype=np.float64)
+        y = as_array("paired", paired)
         if y.shape != x.shape:
             raise invalid("paired", y.shape, f"must have the shape of samples, {x.shape}")
         x = x - y

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from numbers import Integral
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from qalgs.errors import invalid
+from qalgs.errors import expect, invalid
 
 from .chip import Bools, Chip, Floats
 from .translate import to_layout
@@ -120,6 +121,12 @@ def place(
         >>> len(place("chain", hardware_efficient(2, 1), tfim(2), [0, 1], manila).bases)
         2
     """
+    from qiskit import QuantumCircuit
+    from qiskit.quantum_info import SparsePauliOp
+
+    expect(QuantumCircuit, circuit=circuit)
+    expect(SparsePauliOp, observable=observable)
+    expect(Integral, optimization_level=optimization_level)
     chip = Chip.of(device)
     qubits = chip.check_layout(layout, f"layout of job {name!r}")
     if observable.num_qubits != circuit.num_qubits:

@@ -16,7 +16,7 @@ from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from qalgs.errors import invalid
+from qalgs.errors import expect, invalid
 from qalgs.results import write_atomic
 
 if TYPE_CHECKING:
@@ -47,6 +47,7 @@ def write_report(
         >>> write_report(campaign.run(), "report.html").name
         'report.html'
     """
+    expect(str, os.PathLike, path=path)
     return write_atomic(path, report(results, title=title))
 
 
@@ -77,7 +78,10 @@ def report(results: CampaignResult | Sequence[CampaignResult], *, title: str = "
     from .report_data import report_data
     from .result import CampaignResult
 
+    expect(CampaignResult, Sequence, results=results)
     given = [results] if isinstance(results, CampaignResult) else list(results)
+    for index, result in enumerate(given):
+        expect(CampaignResult, **{f"results[{index}]": result})
     if not given:
         raise invalid("results", 0, "must hold at least one campaign")
     return render(report_data(given), title=title)

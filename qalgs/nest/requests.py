@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from qalgs.errors import InfeasibleError, InvalidInputError, invalid
+from qalgs.errors import InfeasibleError, InvalidInputError, expect, invalid
 
 from .chip import Chip
 from .layouts import LayoutCatalogue
@@ -80,6 +80,9 @@ def as_requests(
         InfeasibleError: If a job fits nowhere; the message names it.
         InvalidInputError: If there is no job, a name comes twice, or a job has no circuit.
     """
+    expect(Schedule, str, type(None), schedule=schedule)
+    expect(Mapping, type(None), catalogues=catalogues)
+    expect(QubitWalk, type(None), walk=walk)
     Chip.of(snapshot)
     ready = dict(catalogues or {})
     known: dict[tuple[object, ...], LayoutCatalogue] = {}
@@ -138,7 +141,7 @@ def _named(jobs: Sequence[Any] | Mapping[str, Any]) -> list[tuple[str, Any]]:
     if isinstance(jobs, Mapping):
         named = [(str(name), job) for name, job in jobs.items()]
     else:
-        if not hasattr(jobs, "__iter__") or hasattr(jobs, "data"):
+        if isinstance(jobs, str) or not hasattr(jobs, "__iter__") or hasattr(jobs, "data"):
             raise invalid("jobs", type(jobs).__name__, "must be a sequence of jobs")
         named = []
         for i, job in enumerate(jobs):

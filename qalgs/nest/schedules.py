@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from numbers import Real
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
-from qalgs.errors import InvalidInputError, invalid
+from qalgs.errors import InvalidInputError, expect, invalid
 
-from .layouts import LayoutCatalogue, check_level
+from .layouts import LayoutCatalogue, check_target
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -49,9 +50,7 @@ class Schedule(ABC):
         if self.cycles < 1:
             raise invalid("cycles", self.cycles, "must be at least 1")
         for key in ("esp_min", "esp_max"):
-            value = getattr(self, key)
-            if not isinstance(value, str):
-                object.__setattr__(self, key, check_level(value, key))
+            object.__setattr__(self, key, check_target(getattr(self, key), key))
         if not isinstance(self.esp_min, str) and not isinstance(self.esp_max, str):
             _ordered(self.esp_min, self.esp_max)
 
@@ -189,6 +188,7 @@ class Step(Schedule):
     name: ClassVar[str] = "step"
 
     def __post_init__(self) -> None:
+        expect(Real, switch=self.switch)
         super().__post_init__()
         if not 0 <= self.switch <= 1:
             raise invalid("switch", self.switch, "must be a number in [0, 1]")
@@ -263,9 +263,10 @@ class Custom(Schedule):
     name: ClassVar[str] = "custom"
 
     def __init__(self, levels: Sequence[Level]) -> None:
+        expect(Iterable, levels=levels)
         if isinstance(levels, str) or not len(levels):
             raise invalid("levels", levels, "must be a non-empty sequence of ESPs")
-        fixed = tuple(v if isinstance(v, str) else check_level(v, f"levels[{i}]") for i, v in enumerate(levels))
+        fixed = tuple(check_target(v, f"levels[{i}]") for i, v in enumerate(levels))
         numbers = [v for v in fixed if not isinstance(v, str)]
         for key, value in (
             ("cycles", len(fixed)),

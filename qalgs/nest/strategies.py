@@ -10,12 +10,13 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from numbers import Integral
 from typing import Any, ClassVar
 
-from qalgs.errors import InvalidInputError, invalid
+from qalgs.errors import InvalidInputError, expect, invalid
 from qalgs.optimizers import Optimizer
 
-from .layouts import LayoutCatalogue, check_level
+from .layouts import LayoutCatalogue, check_target
 from .schedules import Custom, Flat, InvertedReLU, Schedule
 from .training import ExploreRefine, Restarts, SingleRun, Training
 from .walk import QubitWalk
@@ -168,6 +169,7 @@ class Strategy:
     cycles: int = DEFAULT_CYCLES
 
     def __post_init__(self) -> None:
+        expect(Integral, cycles=self.cycles)
         if isinstance(self.cycles, bool) or self.cycles < 1:
             raise invalid("cycles", self.cycles, "must be at least 1")
 
@@ -344,9 +346,11 @@ class Qoncord(Strategy):
         esp_low: float | str = "0.75*best",
         keep: float = 0.02,
     ) -> None:
+        expect(Integral, cycles=cycles)
+        expect(Integral, type(None), starts=starts)
         if isinstance(cycles, bool) or cycles < 1:
             raise invalid("cycles", cycles, "must be at least 1")
-        esp_low = esp_low if isinstance(esp_low, str) else check_level(esp_low, "esp_low")
+        esp_low = check_target(esp_low, "esp_low")
         count = max(1, cycles // 2) if starts is None else starts
         if not 1 <= count <= cycles:
             raise invalid("starts", count, f"must be between 1 and the {cycles} cycles")

@@ -7,14 +7,14 @@ study that is stopped, or extended by more seeds, computes only what is missing.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from qalgs.errors import InvalidInputError, LedgerError, invalid
+from qalgs.errors import InvalidInputError, LedgerError, expect, expect_callable, invalid
 from qalgs.optimizers import Optimizer
 from qalgs.parallel import Parallel, run_iter
 from qalgs.results import jsonable
@@ -247,6 +247,7 @@ class Study:
             seeds: Root seeds; every strategy starts from the same points.
             options: Further attributes of :class:`Cell`.
         """
+        expect(Iterable, devices=devices, groups=groups, strategies=strategies, seeds=seeds)
         return cls(
             cells=tuple(
                 Cell(device=device, jobs=tuple(group), strategy=strategy, seed=seed, **options)
@@ -312,6 +313,7 @@ class Study:
             parallel: Both in one: a number of workers, or such an address.
             callback: Called with each cell.
         """
+        expect_callable(callback=callback)
         outcomes = []
         for event in self.iter_run(ledger=ledger, n_jobs=n_jobs, backend=backend, parallel=parallel):
             outcomes.append(event.outcome)

@@ -11,11 +11,12 @@ import logging
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from numbers import Integral, Real
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
-from qalgs.errors import ExecutionError, QalgsError, invalid
+from qalgs.errors import ExecutionError, QalgsError, expect, invalid
 from qalgs.seeds import keyed
 
 if TYPE_CHECKING:
@@ -145,6 +146,9 @@ class Retry:
     timeout: float | None = None
 
     def __post_init__(self) -> None:
+        expect(Integral, attempts=self.attempts)
+        expect(Real, first=self.first, factor=self.factor, largest=self.largest, jitter=self.jitter)
+        expect(Real, type(None), timeout=self.timeout)
         if isinstance(self.attempts, bool) or self.attempts < 1:
             raise invalid("attempts", self.attempts, "must be at least 1")
         for name in ("first", "largest", "jitter"):

@@ -15,9 +15,10 @@ from __future__ import annotations
 import math
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
+from numbers import Real
 from typing import TYPE_CHECKING
 
-from qalgs.errors import invalid
+from qalgs.errors import expect, invalid
 
 from .chip import Chip
 
@@ -51,6 +52,10 @@ def gate_counts(circuit: QuantumCircuit, dt: float | None = None) -> dict[tuple[
         >>> gate_counts(circuit)
         {('x', (0,)): 1.0, ('cx', (0, 1)): 2.0}
     """
+    from qiskit import QuantumCircuit
+
+    expect(QuantumCircuit, circuit=circuit)
+    expect(Real, type(None), dt=dt)
     counts: defaultdict[tuple[str, tuple[int, ...]], float] = defaultdict(float)
     place = {qubit: i for i, qubit in enumerate(circuit.qubits)}
     for instruction in circuit.data:
@@ -99,6 +104,9 @@ def esp(
         >>> 0.8 < esp(hardware_efficient(2, 1), manila, [0, 1]) < 1.0
         True
     """
+    from qiskit import QuantumCircuit
+
+    expect(QuantumCircuit, Mapping, circuit=circuit)
     chip = Chip.of(snapshot)
     is_counts = isinstance(circuit, Mapping)
     counts = dict(circuit) if isinstance(circuit, Mapping) else gate_counts(circuit, chip.dt)

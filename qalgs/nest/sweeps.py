@@ -6,8 +6,9 @@ import warnings
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import partial
+from numbers import Integral
 
-from qalgs.errors import QalgsError, invalid
+from qalgs.errors import QalgsError, expect, expect_callable, invalid
 from qalgs.parallel import Parallel, run_iter
 from qalgs.results import Result
 
@@ -73,6 +74,9 @@ def sweep(
         >>> [verdict.schedulable for verdict in sweep(["fake_manila"], qubits=2, jobs=2, cycles=2)]
         [True]
     """
+    expect(Iterable, type(None), devices=devices)
+    expect(Integral, qubits=qubits, jobs=jobs, cycles=cycles)
+    expect_callable(callback=callback)
     from qalgs.backends import fake_names
 
     for name, value in (("qubits", qubits), ("jobs", jobs), ("cycles", cycles)):

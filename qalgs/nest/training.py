@@ -11,12 +11,13 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from numbers import Integral, Real
 from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from qalgs.errors import invalid
+from qalgs.errors import expect, invalid
 from qalgs.optimizers import COBYLA, Optimizer, OptimizerRun
 from qalgs.seeds import keyed
 
@@ -157,6 +158,9 @@ class ExploreRefine(Training):
     fine: Optimizer = field(default_factory=lambda: COBYLA(rhobeg=0.1))
 
     def __post_init__(self) -> None:
+        expect(Integral, starts=self.starts)
+        expect(Real, keep=self.keep)
+        expect(Optimizer, coarse=self.coarse, fine=self.fine)
         if self.starts < 1:
             raise invalid("starts", self.starts, "must be at least 1")
         if not 0 <= self.keep < np.inf:

@@ -14,11 +14,12 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from numbers import Real
 from typing import TYPE_CHECKING, Literal, get_args
 
 import numpy as np
 
-from qalgs.errors import invalid
+from qalgs.errors import expect, invalid
 from qalgs.results import Result
 
 from .layouts import LayoutCatalogue
@@ -55,6 +56,7 @@ class Rates:
     sharing: Sharing = "qubit_seconds"
 
     def __post_init__(self) -> None:
+        expect(Real, repetition_delay=self.repetition_delay, overhead=self.overhead, price=self.price)
         for name in ("repetition_delay", "overhead", "price"):
             if not 0 <= getattr(self, name) < float("inf"):
                 raise invalid(name, getattr(self, name), "must be finite and not negative")

@@ -16,11 +16,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from numbers import Real
 from typing import Literal, get_args
 
 import numpy as np
 
-from qalgs.errors import InfeasibleError, invalid
+from qalgs.errors import InfeasibleError, expect, invalid
 from qalgs.results import Result
 
 from .chip import Bools, Ints
@@ -81,6 +82,8 @@ class QubitWalk:
     on_fail: OnFail = "jump"
 
     def __post_init__(self) -> None:
+        expect(Real, tolerance=self.tolerance)
+        expect(LayoutCatalogue, type(None), catalogue=self.catalogue)
         if self.move not in get_args(Move):
             raise invalid("move", self.move, "must be 'leaf', 'snake' or 'any'")
         if self.on_fail not in get_args(OnFail):

@@ -8,12 +8,13 @@ import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from numbers import Integral, Real
 from typing import Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from qalgs.errors import QalgsError, invalid
+from qalgs.errors import QalgsError, as_array, expect, invalid
 from qalgs.results import Status
 from qalgs.seeds import Seed, root_seed
 
@@ -36,11 +37,13 @@ def resolve_step(step: Step, cycle: int, cycles: int) -> float:
         >>> [round(resolve_step((1.0, 0.1), cycle, 4), 2) for cycle in range(4)]
         [1.0, 0.7, 0.4, 0.1]
     """
+    expect(Integral, cycle=cycle, cycles=cycles)
     if callable(step):
         return float(step(cycle, cycles))
     if isinstance(step, tuple):
         first, last = step
         return float(first + (last - first) * (cycle / (cycles - 1) if cycles > 1 else 0.0))
+    expect(Real, step=step)
     return float(step)
 
 
@@ -106,7 +109,8 @@ class Optimizer(ABC):
         Raises:
             InvalidInputError: If ``x0`` is empty or not finite, or ``budget`` is not positive.
         """
-        point = np.array(x0, dtype=np.float64)
+        point = as_array("x0", x0).copy()
+        expect(Integral, type(None), budget=budget)
         if point.ndim != 1 or point.size == 0 or not np.all(np.isfinite(point)):
             raise invalid("x0", x0, "must be a non-empty vector of finite numbers")
         if budget is not None and (isinstance(budget, bool) or budget < 1):

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from numbers import Integral
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from qalgs.errors import InvalidInputError, invalid
+from qalgs.errors import InvalidInputError, expect, expect_callable, invalid
 from qalgs.optimizers.base import Array, Optimizer, OptimizerRun
 from qalgs.results import Result, Status
 from qalgs.seeds import Seed
@@ -67,6 +68,11 @@ def minimize(
         >>> found.x.round(2).tolist(), found.status.name
         ([1.0, 1.0], 'CONVERGED')
     """
+    expect(Optimizer, optimizer=optimizer)
+    if not callable(fun):
+        raise invalid("fun", fun, "must be callable")
+    expect_callable(gradient=gradient, callback=callback)
+    expect(Integral, type(None), budget=budget)
     if optimizer.needs_gradient and gradient is None:
         raise invalid("gradient", None, f"must be given for {type(optimizer).__name__}", "or use COBYLA or SPSA")
     run = optimizer.start(x0, seed=seed, budget=budget)

@@ -84,6 +84,7 @@ def poisson_model(bits: tuple[int, ...]) -> SystemModel:
 
 def model_of(system: LinearSystem | SystemModel) -> SystemModel:
     """Return the numbers of a system in hand (its encoding is not built for a dilation)."""
+    expect(LinearSystem, SystemModel, system=system)
     if isinstance(system, SystemModel):
         if not (
             np.isfinite(system.kappa) and system.kappa >= 1 and system.num_qubits >= 1 and system.alpha >= 1e-12

@@ -156,7 +156,7 @@ def figure_two(kappa: float = 20.0, epsilon: float = 0.1, c: ArrayLike = (2, 5, 
     """
     check_kappa(kappa)
     check_epsilon(epsilon)
-    ratios = np.asarray(c, dtype=float)
+    ratios = as_array("c", c)
     if (ratios <= 1).any():
         raise invalid("c", ratios.min(), "must exceed 1")
     eta = kappa / (ratios - 1.0)

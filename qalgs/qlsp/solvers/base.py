@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from qalgs.errors import expect, expect_callable
 from qalgs.seeds import Seed, root_seed
 
 from ..execution import Executor
@@ -99,6 +100,9 @@ class Solver(ABC):
             callback: Called with every :class:`Step`.
             executor: Replaces backend, sampler, estimator, shots and seed.
         """
+        expect(LinearSystem, system=system)
+        expect_callable(callback=callback)
+        expect(Executor, type(None), executor=executor)
         root = None if seed is None else root_seed(seed)
         executor = executor or Executor(backend, sampler, shots, root, estimator)
         wanted = checked_observables(system, observables)

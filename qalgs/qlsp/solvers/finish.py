@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from qalgs.errors import QalgsWarning, invalid
+from qalgs.errors import QalgsWarning, expect, invalid
 from qalgs.results import Status
 
 from ..execution import Executor
@@ -25,6 +25,7 @@ def checked_observables(
     system: LinearSystem, observables: Mapping[str, ArrayLike] | None
 ) -> dict[str, NDArray[Any]]:
     """Return the observables as dense arrays, or raise for one that is not Hermitian of the system's size."""
+    expect(Mapping, type(None), observables=observables)
     found = {}
     for name, operator in (observables or {}).items():
         dense: Any = operator
