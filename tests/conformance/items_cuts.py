@@ -9,7 +9,7 @@ from typing import Any, get_args
 import networkx as nx
 import numpy as np
 from items_ground import SEED
-from registry import Item, Refused
+from registry import Item, Refused, items_of
 
 from qalgs import max3cut
 from qalgs.max3cut.report import MethodName
@@ -54,16 +54,16 @@ def listed(function: Any) -> Any:
     return run
 
 
+item = items_of("cut", max3cut, accepted=WEIGHT)
+
+
 def cut(name: str, **given: Any) -> Item:
-    return Item(
-        kind="cut",
-        name=f"max3cut[{name}]",
-        make=max3cut.max3cut,
+    return item(
+        f"max3cut[{name}]",
         given=lambda: {"graph": house(), **given},
         seeded=True,
         refused=CHOICES,
         workers="parallel",
-        accepted=WEIGHT,
     )
 
 
@@ -94,35 +94,27 @@ CUTS = [
     ),
     *(cut(f"matrix={matrix}", method="three-arc", matrix=matrix) for matrix in ("laplacian", "adjacency")),
     *(
-        Item(
-            kind="cut",
-            name=f"upper_bound[{kind}]",
-            make=max3cut.upper_bound,
-            given=lambda kind=kind: {"graph": house(), "kind": kind},  # type: ignore[misc]
+        item(
+            f"upper_bound[{kind}]",
+            given=lambda kind=kind: {"graph": house(), "kind": kind},
             refused=[*LOOP, ({"kind": "elastic"}, "must be .*elastic"), ({"rank": 0}, "rank must be .*0")],
-            accepted=WEIGHT,
         )
         for kind in ("trivial", "packing", "eigen", "rank", "sdp")
     ),
     *(
-        Item(
-            kind="cut",
-            name=name,
-            make=getattr(max3cut, name),
-            given=lambda extra=extra: {"graph": house(), **extra},  # type: ignore[misc]
+        item(
+            name,
+            given=lambda extra=extra: {"graph": house(), **extra},
             refused=[*LOOP, *refused],
             seeded=seeded,
             workers=workers,
-            accepted=WEIGHT,
         )
         for name, extra, seeded, workers, refused in RIVALS
     ),
     *(
-        Item(
-            kind="cut",
-            name=f"compare[{name}]",
-            make=max3cut.compare,
-            given=lambda name=name: {  # type: ignore[misc]
+        item(
+            f"compare[{name}]",
+            given=lambda name=name: {
                 "graphs": [nx.path_graph(2)],
                 "methods": (name,),
                 "evaluations": 4,
@@ -144,35 +136,28 @@ CUTS = [
         )
         for name in get_args(MethodName)
     ),
-    Item(
-        kind="cut",
-        name="iter_cells",
+    item(
+        "iter_cells",
         make=listed(max3cut.iter_cells),
         given=lambda: {"graph": house(), "top": 3, "method": "circles", "circles": 20},
         seeded=True,
         workers="parallel",
-        accepted=WEIGHT,
         refused=[({"method": "guess"}, "method must be .*guess"), ({"top": 0}, "top must be .*0")],
     ),
-    Item(
-        kind="cut",
-        name="iter_max3cut",
+    item(
+        "iter_max3cut",
         make=listed(max3cut.iter_max3cut),
         run=lambda steps, seed: steps[-1],
         given=lambda: {"graph": house()},
         seeded=True,
         workers="parallel",
         refused=CHOICES,
-        accepted=WEIGHT,
     ),
-    Item(
-        kind="cut",
-        name="maximize_form",
-        make=max3cut.maximize_form,
+    item(
+        "maximize_form",
         given=lambda: {"Q": np.outer([1, 2, -1], [1, 2, -1]).astype(float), "K": 3, "rank": 2},
         seeded=True,
         workers="parallel",
-        accepted=WEIGHT,
         refused=[
             ({"K": 1}, "K must be .*1"),
             ({"rank": 0}, "rank must be .*0"),
@@ -181,11 +166,9 @@ CUTS = [
         ],
     ),
     *(
-        Item(
-            kind="cut",
-            name=f"run_qaoa[{name}]",
-            make=max3cut.run_qaoa,
-            given=lambda name=name: {  # type: ignore[misc]
+        item(
+            f"run_qaoa[{name}]",
+            given=lambda name=name: {
                 "graph": nx.path_graph(2),
                 "encoding": name,
                 "budget": 5,
@@ -202,18 +185,14 @@ CUTS = [
                 ({"bias": 2.0}, "bias must be .*2"),
                 *SEED,
             ],
-            accepted=WEIGHT,
         )
         for name in ("one-hot", "binary", "binary-folded", "qutrit")
     ),
-    Item(
-        kind="cut",
-        name="vqa_job",
-        make=max3cut.vqa_job,
+    item(
+        "vqa_job",
         given=lambda: {"graph": nx.path_graph(2)},
         seeded=True,
         refused=[({"encoding": "qutrit"}, "encoding must be .*qutrit"), ({"budget": 0}, "budget must be .*0")],
-        accepted=WEIGHT,
     ),
 ]
 

@@ -9,7 +9,7 @@ import networkx as nx
 import numpy as np
 from qiskit import QuantumCircuit
 from qiskit.quantum_info import SparsePauliOp
-from registry import Item, Refused
+from registry import Item, Refused, items_of
 
 from qalgs import backends, circuits, optimizers
 from qalgs.backends import DeviceSnapshot
@@ -45,11 +45,10 @@ def coded() -> Any:
 
 PREFIX = frozenset({"parameter_prefix"})
 """Any word may name a parameter."""
+circuit = items_of("circuit", circuits)
 CIRCUITS = [
-    Item(
-        kind="circuit",
-        name="hardware_efficient",
-        make=circuits.hardware_efficient,
+    circuit(
+        "hardware_efficient",
         given=lambda: {"num_qubits": 3, "reps": 1},
         accepted=PREFIX,
         refused=[
@@ -60,18 +59,14 @@ CIRCUITS = [
             ({"entangler": "h"}, "entangler must be .*h"),
         ],
     ),
-    Item(
-        kind="circuit",
-        name="hardware_efficient[efficient_su2]",
-        make=circuits.hardware_efficient,
+    circuit(
+        "hardware_efficient[efficient_su2]",
         given=lambda: {"num_qubits": 2, "reps": 1, "rotations": ("ry", "rz"), "entanglement": "full"},
         accepted=PREFIX,
         refused=[({"rotations": ()}, "rotations must be")],
     ),
-    Item(
-        kind="circuit",
-        name="hamiltonian_variational",
-        make=circuits.hamiltonian_variational,
+    circuit(
+        "hamiltonian_variational",
         given=lambda: {"hamiltonian": tfim(3), "reps": 2},
         accepted=PREFIX,
         refused=[
@@ -81,10 +76,8 @@ CIRCUITS = [
             ({"initial_state": QuantumCircuit(2)}, "initial_state must "),
         ],
     ),
-    Item(
-        kind="circuit",
-        name="particle_conserving",
-        make=circuits.particle_conserving,
+    circuit(
+        "particle_conserving",
         given=lambda: {"num_orbitals": 2, "num_particles": (1, 1)},
         accepted=PREFIX,
         refused=[
@@ -94,18 +87,14 @@ CIRCUITS = [
             ({"num_orbitals": 0}, "num_orbitals must be .*0"),
         ],
     ),
-    Item(
-        kind="circuit",
-        name="particle_conserving[kupccgsd]",
-        make=circuits.particle_conserving,
+    circuit(
+        "particle_conserving[kupccgsd]",
         given=lambda: {"num_orbitals": 2, "num_particles": (1, 1), "kind": "kupccgsd"},
         accepted=PREFIX,
         refused=[({"num_particles": (-1, 1)}, "num_particles must be .*-1")],
     ),
-    Item(
-        kind="circuit",
-        name="magnetization_conserving",
-        make=circuits.magnetization_conserving,
+    circuit(
+        "magnetization_conserving",
         given=lambda: {"num_qubits": 3, "num_ones": 1},
         accepted=PREFIX,
         refused=[
@@ -114,10 +103,8 @@ CIRCUITS = [
             ({"reps": 0}, "reps must be .*0"),
         ],
     ),
-    Item(
-        kind="circuit",
-        name="qaoa",
-        make=circuits.qaoa,
+    circuit(
+        "qaoa",
         given=lambda: {"cost": max_cut(triangle()), "reps": 2},
         refused=[
             ({"reps": 0}, "reps must be .*0"),
@@ -125,10 +112,8 @@ CIRCUITS = [
             ({"cost": SparsePauliOp(["ZZ"], [1j])}, "cost must have .*real"),
         ],
     ),
-    Item(
-        kind="circuit",
-        name="max3cut_qaoa",
-        make=circuits.max3cut_qaoa,
+    circuit(
+        "max3cut_qaoa",
         given=lambda: {"encoding": coded()},
         refused=[
             ({"reps": 0}, "reps must be .*0"),
@@ -137,10 +122,8 @@ CIRCUITS = [
             ({"encoding": max3cut_encoding(nx.path_graph(2), "qutrit")}, "encoding must "),
         ],
     ),
-    Item(
-        kind="circuit",
-        name="read_qasm3",
-        make=circuits.read_qasm3,
+    circuit(
+        "read_qasm3",
         given=lambda: {"source": QASM},
         accepted=frozenset({"source"}),
         refused=[
@@ -148,23 +131,17 @@ CIRCUITS = [
             ({"source": "absent.qasm"}, "absent.qasm"),
         ],
     ),
-    Item(
-        kind="circuit",
-        name="cross_term_circuit",
-        make=circuits.cross_term_circuit,
+    circuit(
+        "cross_term_circuit",
         given=lambda: {"ansatz": hardware_efficient(2, 1)},
         refused=[({"form": "woven"}, "form must be .*woven"), ({"part": "whole"}, "part must be .*whole")],
     ),
-    Item(
-        kind="circuit",
-        name="overlap_circuit",
-        make=circuits.overlap_circuit,
+    circuit(
+        "overlap_circuit",
         given=lambda: {"ansatz": hardware_efficient(2, 1)},
     ),
-    Item(
-        kind="circuit",
-        name="prepare_state",
-        make=circuits.prepare_state,
+    circuit(
+        "prepare_state",
         given=lambda: {"vector": [1.0, 2.0, 0.0, -1.0j]},
         refused=[
             ({"vector": [1.0, 2.0, 3.0]}, "vector must "),
@@ -172,55 +149,42 @@ CIRCUITS = [
             ({"vector": [NAN, 1.0]}, "vector must "),
         ],
     ),
-    Item(
-        kind="circuit",
-        name="qsvt_circuit",
-        make=circuits.qsvt_circuit,
+    circuit(
+        "qsvt_circuit",
         given=lambda: {"encoding": Dilation(MATRIX), "phases": [0.1, 0.2, 0.1]},
         refused=[({"phases": []}, "phases must "), ({"phases": [NAN, 0.0]}, "phases must be finite")],
     ),
 ]
 
+operator = items_of("operator", circuits)
 OPERATORS = [
-    Item(
-        kind="operator",
-        name="tfim",
-        make=circuits.tfim,
+    operator(
+        "tfim",
         given=lambda: {"n": 3},
         refused=[({"n": 1}, "n must be .*1"), ({"h": NAN}, "h must be a finite")],
     ),
-    Item(
-        kind="operator",
-        name="xxz",
-        make=circuits.xxz,
+    operator(
+        "xxz",
         given=lambda: {"n": 3, "delta": 0.5},
         refused=[({"n": 1}, "n must be .*1"), ({"delta": NAN}, "delta must be a finite")],
     ),
-    Item(
-        kind="operator",
-        name="heisenberg",
-        make=circuits.heisenberg,
+    operator(
+        "heisenberg",
         given=lambda: {"n": 3},
         refused=[({"n": 1}, "n must be .*1"), ({"j": NAN}, "j must be a finite")],
     ),
-    Item(
-        kind="operator",
-        name="max_cut",
-        make=circuits.max_cut,
+    operator(
+        "max_cut",
         given=lambda: {"graph": triangle()},
         refused=[({"graph": nx.Graph()}, "graph must "), ({"graph": nx.path_graph(2, nx.DiGraph)}, "graph must ")],
         accepted=frozenset({"weight"}),
     ),
-    Item(
-        kind="operator",
-        name="cross_term_observable",
-        make=circuits.cross_term_observable,
+    operator(
+        "cross_term_observable",
         given=lambda: {"operator": tfim(2)},
     ),
-    Item(
-        kind="operator",
-        name="molecule",
-        make=circuits.molecule,
+    operator(
+        "molecule",
         given=lambda: {"geometry": "H2"},
         refused=[
             ({"geometry": "Kryptonite"}, "Kryptonite"),
@@ -243,92 +207,67 @@ def decoded(encoding: Any, seed: int | None) -> object:
     return encoding.labels()
 
 
+encoding = items_of("encoding", circuits, run=applied)
 ENCODINGS = [
-    Item(
-        kind="encoding",
-        name="Dilation",
-        make=circuits.Dilation,
+    encoding(
+        "Dilation",
         given=lambda: {"matrix": MATRIX},
-        run=applied,
         refused=[
             ({"matrix": np.ones((3, 3))}, "matrix must "),
             ({"matrix": MATRIX * NAN}, "matrix must "),
             ({"alpha": 0.1}, "alpha must be .*0.1"),
         ],
     ),
-    Item(
-        kind="encoding",
-        name="Dilation[zero]",
-        make=circuits.Dilation,
+    encoding(
+        "Dilation[zero]",
         given=lambda: {"matrix": 0 * MATRIX},
-        run=applied,
         refused=[({"alpha": 0.0}, "alpha must be .*0")],
     ),
-    Item(
-        kind="encoding",
-        name="Fable",
-        make=circuits.Fable,
+    encoding(
+        "Fable",
         given=lambda: {"matrix": MATRIX},
-        run=applied,
         refused=[
             ({"matrix": 1j * MATRIX}, "matrix must be real"),
             ({"matrix": 0 * MATRIX}, "matrix must not vanish"),
             ({"cutoff": -1.0}, "cutoff must be .*-1"),
         ],
     ),
-    Item(
-        kind="encoding",
-        name="Banded",
-        make=circuits.Banded,
+    encoding(
+        "Banded",
         given=lambda: {"matrix": MATRIX},
-        run=applied,
         refused=[
             ({"matrix": np.triu(MATRIX)}, "matrix must be .*symmetric"),
             ({"matrix": 0 * MATRIX}, "matrix must not vanish"),
         ],
     ),
-    Item(
-        kind="encoding",
-        name="PauliLCU",
-        make=circuits.PauliLCU,
+    encoding(
+        "PauliLCU",
         given=lambda: {"operator": MATRIX},
-        run=applied,
         refused=[({"operator": np.zeros((2, 2))}, "operator must "), ({"cutoff": -1.0}, "cutoff must be .*-1")],
     ),
-    Item(
-        kind="encoding",
-        name="PoissonShifts",
-        make=circuits.PoissonShifts,
+    encoding(
+        "PoissonShifts",
         given=lambda: {"bits": (1, 1)},
-        run=applied,
         refused=[
             ({"bits": ()}, "bits must "),
             ({"bits": (0,)}, "bits must "),
             ({"scale": 0.0}, "scale must be .*0"),
         ],
     ),
-    Item(
-        kind="encoding",
-        name="Shifted",
-        make=circuits.Shifted,
+    encoding(
+        "Shifted",
         given=lambda: {"base": Dilation(MATRIX), "eta": 2.0},
-        run=applied,
         refused=[({"eta": 0.0}, "eta must be .*0"), ({"phase": 2.0}, "phase must be .*2")],
     ),
-    Item(
-        kind="encoding",
-        name="UserEncoding",
-        make=circuits.UserEncoding,
+    encoding(
+        "UserEncoding",
         given=lambda: {"circuit": Dilation(MATRIX).circuit(), "matrix": MATRIX, "alpha": 1.0},
-        run=applied,
         refused=[({"alpha": 2.0}, "alpha")],
     ),
     *(
-        Item(
-            kind="encoding",
-            name=f"max3cut_encoding[{name}]",
-            make=circuits.max3cut_encoding,
-            given=lambda name=name: {"graph": triangle(), "encoding": name},  # type: ignore[misc]
+        encoding(
+            f"max3cut_encoding[{name}]",
+            given=lambda name=name: {"graph": triangle(), "encoding": name},
             run=decoded,
             refused=[
                 ({"encoding": "ternary"}, "encoding must be .*ternary"),
@@ -339,10 +278,8 @@ ENCODINGS = [
         )
         for name in ("one-hot", "binary", "binary-folded", "qutrit")
     ),
-    Item(
-        kind="encoding",
-        name="preparation_template",
-        make=circuits.preparation_template,
+    encoding(
+        "preparation_template",
         given=lambda: {"num_qubits": 2, "real": True},
         run=lambda made, seed: made.angles(np.array([0.5, -0.5, 0.5, 0.5])),
         refused=[({"num_qubits": 0}, "num_qubits must be .*0")],

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 from items_ground import NAN
-from registry import Item, Refused
+from registry import Item, Refused, items_of
 
 from qalgs import eigengame
 from qalgs.circuits import hardware_efficient, tfim
@@ -30,13 +30,13 @@ ONE_LINERS: list[tuple[str, dict[str, Any], Refused]] = [
     ("excited_states", {"k": 2}, [({"method": "guess"}, "method must be .*guess")]),
     ("window_states", {"window": 0.7}, [({"window": -1.0}, "window must be .*-1")]),
 ]
+levels = items_of("levels", eigengame, seeded=True, random=True)
 LEVELS = [
     *(
-        Item(
-            kind="levels",
-            name=f"{method}[{schedule}]",
+        levels(
+            f"{method}[{schedule}]",
             make=ExcitedStates,
-            given=lambda method=method, schedule=schedule: {  # type: ignore[misc]
+            given=lambda method=method, schedule=schedule: {
                 "method": method,
                 "schedule": schedule,
                 "k": 2,
@@ -45,8 +45,6 @@ LEVELS = [
                 "ansatz": hardware_efficient(2, 1),
             },
             run=found,
-            seeded=True,
-            random=True,
             refused=[
                 ({"k": 0}, "k must be .*0"),
                 ({"method": "guess"}, "method must be .*guess"),
@@ -70,26 +68,18 @@ LEVELS = [
         ]
     ),
     *(
-        Item(
-            kind="levels",
-            name=name,
-            make=getattr(eigengame, name),
-            given=lambda extra=extra: {"hamiltonian": chain(), "restarts": 1, **extra},  # type: ignore[misc]
+        levels(
+            name,
+            given=lambda extra=extra: {"hamiltonian": chain(), "restarts": 1, **extra},
             run=lambda result, seed: (result.to_dict(), result.states),
-            seeded=True,
-            random=True,
             refused=[*refused, ({"hamiltonian": "ZZ?"}, "hamiltonian must ")],
         )
         for name, extra, refused in ONE_LINERS
     ),
     *(
-        Item(
-            kind="levels",
-            name=f"top_eigenvectors[{method}]",
-            make=eigengame.top_eigenvectors,
-            given=lambda method=method: {"matrix": np.diag([3.0, 2.0, 1.0]), "k": 2, "method": method},  # type: ignore[misc]
-            seeded=True,
-            random=True,
+        levels(
+            f"top_eigenvectors[{method}]",
+            given=lambda method=method: {"matrix": np.diag([3.0, 2.0, 1.0]), "k": 2, "method": method},
             refused=[
                 ({"k": 9}, "k must be .*9"),
                 ({"method": "guess"}, "method must be .*guess"),

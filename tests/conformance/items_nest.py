@@ -9,7 +9,7 @@ from typing import Any
 
 import networkx as nx
 from items_ground import NAN, QASM, SEED, manila
-from registry import Item
+from registry import Item, items_of
 
 from qalgs import nest
 from qalgs.backends import CompiledEstimator, DeviceSnapshot
@@ -98,15 +98,12 @@ def rising(schedule: Any, seed: int | None) -> object:
     return targets, schedule.reversed(catalogue()).targets()
 
 
+schedule = items_of("schedule", nest, run=rising, plain=True)
 SCHEDULES = [
     *(
-        Item(
-            kind="schedule",
-            name=name,
-            make=getattr(nest, name),
+        schedule(
+            name,
             given=lambda: {"cycles": 3},
-            run=rising,
-            plain=True,
             refused=[
                 CYCLES,
                 ({"esp_max": 1.5}, "esp_max must be .*1.5"),
@@ -115,22 +112,14 @@ SCHEDULES = [
         )
         for name in ("InvertedReLU", "Linear", "Flat", "Step", "VShape", "InvertedV", "Cosine")
     ),
-    Item(
-        kind="schedule",
-        name="Custom",
-        make=nest.Custom,
+    schedule(
+        "Custom",
         given=lambda: {"levels": [0.5, "best"]},
-        run=rising,
-        plain=True,
         refused=[({"levels": []}, "levels must "), ({"levels": [1.5]}, "levels.* must .*1.5")],
     ),
-    Item(
-        kind="schedule",
-        name="make_schedule",
-        make=nest.make_schedule,
+    schedule(
+        "make_schedule",
         given=lambda: {"kind": "v-shape", "cycles": 3},
-        run=rising,
-        plain=True,
         refused=[({"kind": "saw"}, "schedule must be .*saw"), ({"teeth": 2}, "teeth")],
         accepted=frozenset({"kind"}),
     ),
@@ -142,45 +131,33 @@ def opened(training: Any, seed: int | None) -> object:
     return trained(strategy, seed)
 
 
+training = items_of("training", nest, run=opened, random=True, plain=True)
 TRAININGS = [
-    Item(kind="training", name="Restarts", make=nest.Restarts, run=opened, random=True, plain=True),
-    Item(kind="training", name="SingleRun", make=nest.SingleRun, run=opened, random=True, plain=True),
-    Item(
-        kind="training",
-        name="ExploreRefine",
-        make=nest.ExploreRefine,
+    training("Restarts"),
+    training("SingleRun"),
+    training(
+        "ExploreRefine",
         given=lambda: {"starts": 1},
-        run=opened,
-        random=True,
-        plain=True,
         refused=[({"starts": 0}, "starts must be .*0"), ({"keep": NAN}, "keep must be .*nan")],
     ),
 ]
 
+crosstalk = items_of("crosstalk", nest, plain=True)
 CROSSTALKS = [
-    Item(kind="crosstalk", name="NoCrosstalk", make=nest.NoCrosstalk, run=lambda m, s: m.describe(), plain=True),
-    Item(
-        kind="crosstalk",
-        name="ErrorInflation",
-        make=nest.ErrorInflation,
-        plain=True,
+    crosstalk("NoCrosstalk", run=lambda m, s: m.describe()),
+    crosstalk(
+        "ErrorInflation",
         run=lambda m, s: sorted(m.inflation(manila(), [0, 1], [[2, 3]]).items()),
         refused=[({"factor": 0.5}, "factor must be .*0.5"), ({"hops": -1}, "hops must be .*-1")],
     ),
-    Item(
-        kind="crosstalk",
-        name="CoherentZZ",
-        make=nest.CoherentZZ,
-        plain=True,
+    crosstalk(
+        "CoherentZZ",
         run=lambda m, s: m.coupled(manila(), {"a": [0, 1], "b": [2, 3]}),
         refused=[({"rate": NAN}, "rate must be .*nan")],
     ),
-    Item(
-        kind="crosstalk",
-        name="make_crosstalk",
-        make=nest.make_crosstalk,
+    crosstalk(
+        "make_crosstalk",
         given=lambda: {"model": "inflation:2:1"},
-        plain=True,
         run=lambda m, s: m.describe(),
         refused=[({"model": "gossip"}, "crosstalk must be .*gossip")],
         accepted=frozenset({"model"}),
@@ -254,13 +231,12 @@ def summary(plan: Any, seed: int | None) -> object:
     return plan.to_dict()
 
 
+planner = items_of("planner", nest)
 PLANNERS = [
     *(
-        Item(
-            kind="planner",
-            name=f"plan[{name}]",
-            make=nest.plan,
-            given=lambda name=name: {  # type: ignore[misc]
+        planner(
+            f"plan[{name}]",
+            given=lambda name=name: {
                 "jobs": jobs(),
                 "snapshot": manila(),
                 "schedule": nest.Linear(2),
@@ -280,11 +256,9 @@ PLANNERS = [
         for name in ("greedy", "cpsat", "stagger")
     ),
     *(
-        Item(
-            kind="planner",
-            name=f"pack[{name}]",
-            make=nest.pack,
-            given=lambda name=name: {  # type: ignore[misc]
+        planner(
+            f"pack[{name}]",
+            given=lambda name=name: {
                 "jobs": jobs(),
                 "snapshot": guadalupe(),
                 "schedule": nest.Linear(2),
@@ -300,17 +274,13 @@ PLANNERS = [
         )
         for name in ("targets", "max_min_esp")
     ),
-    Item(
-        kind="planner",
-        name="FewestSeconds",
-        make=nest.FewestSeconds,
+    planner(
+        "FewestSeconds",
         plain=True,
         refused=[({"fidelity": 0.0}, "fidelity must be .*0"), ({"fidelity": NAN}, "fidelity must be .*nan")],
     ),
-    Item(
-        kind="planner",
-        name="MaxMinEsp",
-        make=nest.MaxMinEsp,
+    planner(
+        "MaxMinEsp",
         given=lambda: {"slots": 3},
         plain=True,
         refused=[({"slots": 0}, "slots must be .*0"), ({"slots": None}, "slots")],

@@ -8,7 +8,7 @@ from typing import Any
 import networkx as nx
 import numpy as np
 from items_ground import NAN, SEED
-from registry import Item
+from registry import items_of
 
 from qalgs import max3cut, qlsp
 from qalgs.qlsp import LinearSystem, QSVTInversion
@@ -25,25 +25,13 @@ def solved(solver: Any, seed: int | None) -> object:
     return result, solver.estimate(system())
 
 
-def solver(name: str, refused: Any, **options: Any) -> Item:
-    given = options.pop("given", dict)
-    return Item(
-        kind="solver",
-        name=name,
-        make=getattr(qlsp, name.partition("[")[0]),
-        given=given,
-        run=solved,
-        refused=refused,
-        **options,
-    )
-
-
 def inner() -> Any:
     return QSVTInversion(epsilon=0.05)
 
 
 EPSILON = [({"epsilon": 0.0}, "epsilon must .*0"), ({"epsilon": NAN}, "epsilon must .*nan")]
 INNER = [({"inner": "QSVT"}, "inner must be .*QSVT"), ({"inner": None}, "inner must be .*None")]
+solver = items_of("solver", qlsp, run=solved)
 SOLVERS = [
     solver(
         "QSVTInversion", [*EPSILON, ({"degree": 2}, "degree must be odd.*2"), ({"gap": 0.0}, "gap must be .*0")]
@@ -120,41 +108,32 @@ def started(start: Any, seed: int | None) -> object:
     return start.start(system())
 
 
+start = items_of("start", qlsp, run=started, plain=True)
 STARTS = [
-    Item(
-        kind="start",
-        name="GradientDescent",
-        make=qlsp.GradientDescent,
+    start(
+        "GradientDescent",
         given=lambda: {"steps": 3},
-        run=started,
-        plain=True,
         refused=[({"steps": -1}, "steps must .*-1"), ({"step": 2.0}, "step must .*2")],
     ),
-    Item(
-        kind="start",
-        name="ConjugateGradient",
-        make=qlsp.ConjugateGradient,
+    start(
+        "ConjugateGradient",
         given=lambda: {"steps": 1},
-        run=started,
-        plain=True,
         refused=[({"steps": -1}, "steps must .*-1")],
     ),
 ]
 
+generator = items_of("generator", qlsp)
+graph = items_of("generator", max3cut, seeded=True, random=True)
 GENERATORS = [
-    Item(
-        kind="generator",
-        name="poisson",
-        make=qlsp.poisson,
+    generator(
+        "poisson",
         given=lambda: {"shape": 4, "b": "random"},
         seeded=True,
         random=True,
         refused=[({"shape": 0}, "shape must .*0"), ({"b": "loud"}, "b must .*loud"), *SEED],
     ),
-    Item(
-        kind="generator",
-        name="random_system",
-        make=qlsp.random_system,
+    generator(
+        "random_system",
         given=lambda: {"size": 4, "kappa": 5.0},
         seeded=True,
         random=True,
@@ -166,127 +145,86 @@ GENERATORS = [
             *SEED,
         ],
     ),
-    Item(
-        kind="generator",
-        name="graph_laplacian",
-        make=qlsp.graph_laplacian,
+    generator(
+        "graph_laplacian",
         given=lambda: {"graph": nx.path_graph(4)},
         refused=[({"ground": 0.0}, "ground must .*0"), ({"b": [1.0]}, "b must ")],
     ),
-    Item(
-        kind="generator",
-        name="ridge_regression",
-        make=qlsp.ridge_regression,
+    generator(
+        "ridge_regression",
         refused=[({"ridge": 0.0}, "ridge must .*0"), ({"ridge": NAN}, "ridge must .*nan")],
     ),
-    Item(
-        kind="generator",
-        name="gnm",
-        make=max3cut.gnm,
+    graph(
+        "gnm",
         given=lambda: {"n": 6, "m": 8},
-        seeded=True,
-        random=True,
         refused=[({"n": 0}, "n must .*0"), ({"m": 99}, "m must .*99"), *SEED],
     ),
-    Item(
-        kind="generator",
-        name="planted",
-        make=max3cut.planted,
+    graph(
+        "planted",
         given=lambda: {"n": 6, "m": 8},
-        seeded=True,
-        random=True,
         refused=[({"n": 0}, "n must .*0"), ({"m": 99}, "m must .*99"), *SEED],
     ),
-    Item(
-        kind="generator",
-        name="regular",
-        make=max3cut.regular,
+    graph(
+        "regular",
         given=lambda: {"degree": 3, "n": 6},
-        seeded=True,
-        random=True,
         refused=[({"degree": 9}, "degree must .*9"), ({"n": 5}, "degree . n even"), *SEED],
     ),
-    Item(
-        kind="generator",
-        name="sbm",
-        make=max3cut.sbm,
+    graph(
+        "sbm",
         given=lambda: {"sizes": [4, 4], "inside": 0.2, "outside": 0.9},
-        seeded=True,
-        random=True,
         refused=[({"sizes": []}, "sizes must "), ({"inside": 1.5}, "inside must .*1.5"), *SEED],
     ),
-    Item(
-        kind="generator",
-        name="torus",
-        make=max3cut.torus,
+    graph(
+        "torus",
         given=lambda: {"rows": 3, "cols": 3, "signed": True},
-        seeded=True,
-        random=True,
         refused=[({"rows": 2}, "rows must .*2"), *SEED],
     ),
-    Item(
-        kind="generator",
-        name="planar_union",
-        make=max3cut.planar_union,
+    graph(
+        "planar_union",
         given=lambda: {"n": 8},
-        seeded=True,
-        random=True,
         refused=[({"n": 3}, "n must .*3"), ({"density": 1.5}, "density must .*1.5"), *SEED],
     ),
 ]
 
+polynomial = items_of("polynomial", qlsp)
 POLYNOMIALS = [
-    Item(
-        kind="polynomial",
-        name="minimax_inverse",
-        make=qlsp.minimax_inverse,
+    polynomial(
+        "minimax_inverse",
         given=lambda: {"kappa": 3.0, "epsilon": 0.1},
-        plain=False,
         refused=[({"kappa": 0.5}, "kappa must .*0.5"), ({"epsilon": 2.0}, "epsilon must .*2")],
     ),
-    Item(
-        kind="polynomial",
-        name="cks_inverse",
-        make=qlsp.cks_inverse,
+    polynomial(
+        "cks_inverse",
         given=lambda: {"kappa": 3.0, "epsilon": 0.1},
         refused=[({"kappa": 0.5}, "kappa must .*0.5"), ({"terms": 0}, "terms must .*0")],
     ),
-    Item(
-        kind="polynomial",
-        name="eigenstate_filter",
-        make=qlsp.eigenstate_filter,
+    polynomial(
+        "eigenstate_filter",
         given=lambda: {"gap": 0.3, "epsilon": 0.1},
         refused=[({"gap": 0.0}, "gap must .*0"), ({"epsilon": 2.0}, "epsilon must .*2")],
     ),
-    Item(
-        kind="polynomial",
-        name="kernel_reflection",
-        make=qlsp.kernel_reflection,
+    polynomial(
+        "kernel_reflection",
         given=lambda: {"gap": 0.3, "epsilon": 0.1},
         refused=[({"gap": 2.0}, "gap must .*2"), ({"epsilon": 0.0}, "epsilon must .*0")],
     ),
 ]
 
+driver = items_of("driver", qlsp, workers="parallel")
 DRIVERS = [
-    Item(
-        kind="driver",
-        name="compare",
-        make=qlsp.compare,
+    driver(
+        "compare",
         given=lambda: {"solvers": [inner(), qlsp.ChebyshevLCU()], "system": system(), "epsilon": 0.1},
         run=lambda table, seed: table.to_dict(),
-        workers="parallel",
         refused=[*EPSILON, ({"solvers": []}, "solvers must ")],
         accepted=frozenset({"attempts"}),
     ),
-    Item(
-        kind="driver",
-        name="noise_sweep",
-        make=qlsp.noise_sweep,
+    driver(
+        "noise_sweep",
         given=lambda: {"solvers": [inner()], "system": system(), "levels": (0.0, 0.01), "shots": 50},
         run=lambda sweep, seed: sweep.to_dict(),
         seeded=True,
         random=True,
-        workers="parallel",
         refused=[*EPSILON, ({"levels": (2.0,)}, "levels must .*2"), ({"shots": 0}, "shots must .*0"), *SEED],
     ),
 ]

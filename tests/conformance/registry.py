@@ -83,6 +83,16 @@ class Item:
         return self.run(made, seed)
 
 
+def items_of(kind: str, package: object, **common: Any) -> Callable[..., Item]:
+    """Return a maker of items of one kind, which ``package`` offers under their names, with what they share."""
+
+    def item(name: str, refused: Refused = (), **options: Any) -> Item:
+        settings = {"make": getattr(package, name.partition("[")[0]), **common, **options}
+        return Item(kind=kind, name=name, refused=refused, **settings)
+
+    return item
+
+
 def content(value: Any, seen: frozenset[int] = frozenset()) -> Any:
     """Return what a value says, comparable with ``==``, without what clocks and counters of objects add."""
     if value is None or isinstance(value, bool | int | str | bytes | type):
