@@ -267,10 +267,11 @@ def _seconds(values: Iterable[float | None], missing: float) -> Floats:
 
 
 def _distances(n: int, couplers: Ints) -> NDArray[np.int16]:
-    from scipy.sparse import coo_matrix
+    from scipy.sparse import csr_array
     from scipy.sparse.csgraph import shortest_path
 
     ones = np.ones(len(couplers))
-    adjacency = coo_matrix((ones, (couplers[:, 0], couplers[:, 1])), shape=(n, n))
+    # Of dense chips SciPy takes the rows apart, which coordinates do not let it do.
+    adjacency = csr_array((ones, (couplers[:, 0], couplers[:, 1])), shape=(n, n))
     hops = shortest_path(adjacency, directed=False, unweighted=True)
     return np.where(np.isfinite(hops), hops, _FAR).astype(np.int16)
