@@ -1,3 +1,10 @@
+"""Optimisers against SciPy's own, evaluation by evaluation.
+
+Rounding decides COBYLA's ties, and ties are common. SciPy's Python calls NumPy's BLAS, compiled steps SciPy's.
+OpenBLAS rounds otherwise on every kind of processor (with AVX-512 it fuses multiplication and addition even in
+sums of two products), but where both libraries round alike, which is measured below, all points agree exactly.
+"""
+
 from __future__ import annotations
 
 import gc
@@ -17,9 +24,11 @@ import pytest
 import scipy
 from numpy.typing import NDArray
 from scipy import optimize
+from scipy.linalg import blas
 
 from qalgs.errors import InvalidInputError, QalgsError
 from qalgs.optimizers import COBYLA, LBFGS, SPSA, Adam, NelderMead, Optimizer, OptimizerRun, minimize, resolve_step
+from qalgs.optimizers.cobyla_kernel import _total
 from qalgs.results import Status
 
 Array = NDArray[np.float64]
@@ -27,10 +36,18 @@ Array = NDArray[np.float64]
 PRIMA = tuple(int(part) for part in scipy.__version__.split(".")[:2]) >= (1, 16)
 
 
-# Rounding decides ties, and ties are common. OpenBLAS has other kernels for every kind of processor, which sum in
-# other orders; with those for Haswell, SciPy's Python and the compiled steps round alike. With others the
-# paths part at the first tie, and only their beginnings can be compared.
-ALIKE = PRIMA and os.environ.get("OPENBLAS_CORETYPE") == "Haswell"
+def libraries_agree() -> bool:
+    """Return whether NumPy's BLAS and SciPy's (which compiled code calls) round alike."""
+    rng = np.random.default_rng(0)
+    for d in [*range(1, 41)] * 5:
+        a, x, y = rng.normal(size=(d, d)), rng.normal(size=d), rng.normal(size=d)
+        rows, columns = blas.dgemv(1.0, a.T, x, trans=1), blas.dgemv(1.0, a.T, x)
+        if blas.ddot(x, y) != x @ y or not (np.array_equal(rows, a @ x) and np.array_equal(columns, x @ a)):
+            return False
+    return True
+
+
+ALIKE = PRIMA and (os.environ.get("OPENBLAS_CORETYPE") == "Haswell" or libraries_agree())
 ENGINES: list[Literal["compiled", "scipy"]] = []
 if ALIKE:
     ENGINES.append("compiled")
@@ -112,14 +129,27 @@ EDGES: dict[str, tuple[Callable[[Array], float], Array]] = {
     "huge slopes": (lambda x: float(1e13 * np.abs(x).sum()), np.full(3, 0.5)),
     "minute slopes": (lambda x: float(1e-30 * np.sum(x**2)), np.full(3, 0.5)),
     "narrow valley": (lambda x: float(np.sum(1e4 ** np.arange(6) * x**2)), np.ones(6)),
+    "largest": (lambda x: float(np.abs(x).max()), np.ones(4)),
+    "ratio at the upper limit": (lambda x: float(x[0] if x[0] > 0 else 0.7000000000000001 * x[0]), np.zeros(1)),
+    "many equal parameters": (lambda x: float(np.sum(x**2)), np.full(12, 0.77)),
     "valley": (lambda x: float(np.sum(100 * (x[1:] - x[:-1] ** 2) ** 2 + (1 - x[:-1]) ** 2)), np.zeros(5)),
 }
 
 
 def follow_scipy(
-    cost: Callable[[Array], float], x0: Array, *, rhobeg: float, tol: float, budget: int, powell: int = 1
+    cost: Callable[[Array], float],
+    x0: Array,
+    *,
+    rhobeg: float,
+    tol: float,
+    budget: int,
+    powell: int = 1,
+    share: float = math.inf,
 ) -> None:
-    """Compare all points and the end of a run with SciPy's; without ALIKE the simplex and ``powell`` steps."""
+    """Compare all points and the end of a run with SciPy's, to the last bit.
+
+    Without ALIKE: the simplex, ``powell`` steps, and the best values up to a ``share`` of the descent.
+    """
     seen: list[Array] = []
 
     def record(x: Array) -> float:
@@ -131,34 +161,31 @@ def follow_scipy(
     run = COBYLA(rhobeg=rhobeg, tol=tol).start(x0, budget=budget)
     ours = []
     while not run.done:
-        ours.append(run.ask()[0])
+        ours.append(run.ask()[0].copy())
         run.tell(ours[-1], cost(ours[-1]))
     if ALIKE:
         assert len(ours) == len(seen)
-        assert np.allclose(ours, seen, rtol=1e-10, atol=1e-10)
+        assert np.array_equal(ours, seen)
         ended = {0: Status.CONVERGED, 3: Status.BUDGET}.get(theirs.status, Status.STALLED)
         assert run.status is ended or (len(ours) == budget and run.status is Status.BUDGET)
     else:
         first = x0.size + 1 + powell
         assert np.allclose(ours[:first], seen[:first], rtol=1e-9, atol=1e-9)
+        start, lowest = cost(x0), min(map(cost, seen))
+        assert abs(run.best_value - lowest) <= share * max(start - lowest, 1e-3)
 
 
-def test_whole_runs_are_scipys_with_kernels_that_round_alike() -> None:
-    if ALIKE or not PRIMA or platform.machine().lower() not in ("x86_64", "amd64"):
-        return  # then the tests below compare whole runs themselves, or cannot
+def test_whole_runs_are_scipys_with_other_kernels() -> None:
+    if not PRIMA or platform.machine().lower() not in ("x86_64", "amd64"):
+        return  # OpenBLAS has one kernel
+    # The kernels that OpenBLAS takes by itself, or those for Haswell: whichever this process does not use.
+    environment = os.environ | {"OPENBLAS_CORETYPE": "Haswell"}
+    if "OPENBLAS_CORETYPE" in os.environ:
+        del environment["OPENBLAS_CORETYPE"]
+    chosen = "(scipys or face_is_scipy) and not whole_runs"
     found = subprocess.run(
-        [
-            sys.executable,
-            "-m",
-            "pytest",
-            "-q",
-            "-p",
-            "no:cacheprovider",
-            __file__,
-            "-k",
-            "scipys or face_is_scipy",
-        ],
-        env=os.environ | {"OPENBLAS_CORETYPE": "Haswell"},
+        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", __file__, "-k", chosen],
+        env=environment,
         cwd=Path(__file__).resolve().parents[1],
         capture_output=True,
         text=True,
@@ -166,6 +193,12 @@ def test_whole_runs_are_scipys_with_kernels_that_round_alike() -> None:
     )
     assert found.returncode == 0, found.stdout
     assert int(found.stdout.split(" passed")[0].split()[-1]) > 15
+
+
+@pytest.mark.parametrize("n", [1, 7, 8, 9, 23, 128, 129, 150, 300, 1000])
+def test_sums_are_taken_in_numpys_order(n: int, rng: np.random.Generator) -> None:
+    for terms in rng.normal(size=(20, n)):
+        assert _total(terms) == np.sum(terms)
 
 
 @pytest.mark.parametrize("d", [1, 2, 3, 5, 8, 16, 33])
@@ -176,7 +209,9 @@ def test_compiled_steps_are_scipys_steps(d: int, rng: np.random.Generator) -> No
         def cost(x: Array, parts: tuple[Array, ...] = (mix, weights, phases)) -> float:
             return float(parts[1] @ np.cos(parts[0] @ x + parts[2]) + 0.2 * np.cos(x).sum())
 
-        follow_scipy(cost, rng.uniform(-np.pi, np.pi, d), rhobeg=rhobeg, tol=tol, budget=200)
+        # 528 such runs with SciPy's sums taken in another order: 2 steps or more agreed, shares were below 0.3.
+        x0 = rng.uniform(-np.pi, np.pi, d)
+        follow_scipy(cost, x0, rhobeg=rhobeg, tol=tol, budget=200, powell=2, share=0.5)
 
 
 @pytest.mark.parametrize("d", [4, 16])
@@ -189,7 +224,7 @@ def test_compiled_steps_are_scipys_steps_under_noise(d: int, rng: np.random.Gene
 @pytest.mark.parametrize("name", EDGES)
 def test_compiled_steps_are_scipys_steps_on_degenerate_functions(name: str) -> None:
     cost, x0 = EDGES[name]
-    follow_scipy(cost, x0, rhobeg=0.5, tol=1e-6, budget=250, powell=0)
+    follow_scipy(cost, x0, rhobeg=0.5, tol=1e-6, budget=250, powell=0, share=0.1)
 
 
 def test_a_last_radius_as_large_as_the_first_or_zero_is_taken_as_scipys_is() -> None:

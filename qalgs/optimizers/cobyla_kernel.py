@@ -38,18 +38,21 @@ ASK, INVERT, CONVERGED, FULL, STALLED = range(5)
 
 EPS = float(np.finfo(np.float64).eps)
 TINY, HUGE = math.sqrt(float(np.finfo(np.float64).tiny)), math.sqrt(float(np.finfo(np.float64).max) / 2.1)
-ETA1, ETA2, SHRINK, GROW, SNAP = 0.1, 0.7, 0.5, 2.0, 1.5
+# eta2 as PRIMA computes it: the double above 0.7, and ratios do lie just there.
+ETA1, ETA2, SHRINK, GROW, SNAP = 0.1, (0.1 + 2.0) / 3.0, 0.5, 2.0, 1.5
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def _rotation(x: float, y: float) -> tuple[float, float]:
+def _rotation(pair: Array) -> tuple[float, float]:
     """Return (c, s) = (x, y) / |(x, y)| for y != 0 without over- or underflow."""
+    x, y = pair[0], pair[1]
     if abs(y) <= EPS * abs(x):
         return np.sign(x), 0.0
     if abs(x) <= EPS * abs(y):
         return 0.0, np.sign(y)
     if TINY < abs(x) < HUGE and TINY < abs(y) < HUGE:
-        r = math.sqrt(x * x + y * y)
+        # By BLAS, as in SciPy: kernels with AVX-512 fuse the second product and the sum.
+        r = math.sqrt(np.dot(pair, pair))
         return x / r, y / r
     if abs(x) > abs(y):
         t = y / x
@@ -71,17 +74,18 @@ def _descend(gradient: Array, delta: float, step: Array) -> None:
     if not largest < np.inf:
         return
     scale = 1.0 / largest if largest > 1e12 else 1.0
-    rest, axis = np.empty(d), np.zeros(d)
+    rest, axis, pair = np.empty(d), np.zeros(d), np.empty(2)
     for i in range(d):
         rest[i] = scale * gradient[i]
     axis[d - 1] = 1.0
     for k in range(d - 2, -1, -1):
         if rest[k + 1] != 0.0:
-            c, s = _rotation(rest[k], rest[k + 1])
+            pair[0], pair[1] = rest[k], rest[k + 1]
+            c, s = _rotation(pair)
             axis[k] = c
             for i in range(k + 1, d):
                 axis[i] *= s
-            rest[k] = math.hypot(rest[k], rest[k + 1])
+            rest[k] = np.hypot(rest[k], rest[k + 1])
         else:
             axis[k] = 1.0
             for i in range(k + 1, d):
@@ -98,6 +102,26 @@ def _descend(gradient: Array, delta: float, step: Array) -> None:
     if 0.0 < length < np.inf:
         for i in range(d):
             step[i] = length * axis[i]
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _total(terms: Array) -> float:
+    """Return the sum in NumPy's order for one axis: halves to 128 terms, then eight sums side by side."""
+    n, total = terms.size, 0.0
+    if n < 8:
+        for i in range(n):
+            total += terms[i]
+        return total
+    if n > 128:
+        half = n // 2 - n // 2 % 8
+        return _total(terms[:half]) + _total(terms[half:])
+    r = terms[:8].copy()
+    for i in range(8, n - n % 8):
+        r[i % 8] += terms[i]
+    total = ((r[0] + r[1]) + (r[2] + r[3])) + ((r[4] + r[5]) + (r[6] + r[7]))
+    for i in range(n - n % 8, n):
+        total += terms[i]
+    return total
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
@@ -150,17 +174,14 @@ def _leaving(edges: Array, lagrange: Array, step: Array, improved: bool, reach: 
     polynomials of all vertices but the pole.
     """
     d = step.size
-    nothing = np.zeros(d)
-    shift = step if improved else nothing
+    shift = step if improved else np.zeros(d)
     square = reach * reach
     drop, most, far, farthest = -1, 0.0, -1, -1.0
-    rest = 0.0
     for j in range(d + 1 if improved else d):
         if j < d:
             distance, weight = _square(edges[j], shift), lagrange[j]
-            rest += weight
         else:
-            distance, weight = _square(step, nothing), 1.0 - rest
+            distance, weight = _total(step * step), 1.0 - _total(lagrange)
         score = max(1.0, distance / square) * abs(weight)
         if score > most:
             drop, most = j, score
@@ -170,10 +191,9 @@ def _leaving(edges: Array, lagrange: Array, step: Array, improved: bool, reach: 
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def _replace(drop: int, edges: Array, inverse: Array, pole: Array, step: Array) -> None:
+def _replace(drop: int, edges: Array, inverse: Array, pole: Array, step: Array, lagrange: Array) -> None:
     """Put the trial point in place of a vertex (d: of the pole, whose role it takes); rank-one update."""
     d = step.size
-    lagrange = np.dot(inverse, step)
     row = np.zeros(d)
     if drop < d:
         scale = np.dot(inverse[drop], step)
@@ -341,7 +361,7 @@ def _decide(
             return SEARCH
         for i in range(pole.size):
             point[i] = pole[i] + step[i]
-        moved = math.sqrt(_square(point, pole)) > 1e-3 * real[LAST]
+        moved = math.sqrt(np.dot(point - pole, point - pole)) > 1e-3 * real[LAST]
         whole[SHORT] = whole[SHORT] and moved and whole[TOLD] < whole[MOST]
         return ENDING
     vertex, most = _farthest(edges)
@@ -362,8 +382,11 @@ def advance(
         ASK: ``point`` is to be evaluated. INVERT: ``inverse`` is to be computed anew (then call again).
         CONVERGED, FULL (``whole[MOST]`` values) or STALLED: the end.
     """
+    lagrange = step
     while True:
         phase = whole[PHASE]
+        if phase in (TRIED, MEASURED):
+            lagrange = np.dot(inverse, step)
         if phase == START:
             if not _begin(edges, pole, values, point, real, whole):
                 return ASK
@@ -378,7 +401,7 @@ def advance(
         elif phase == TRIED:
             improved = _judge(values, real)
             reach = max(real[RHO], real[DELTA] / 10.0)
-            whole[DROP] = _leaving(edges, np.dot(inverse, step), step, improved, reach)
+            whole[DROP] = _leaving(edges, lagrange, step, improved, reach)
             whole[PHASE] = TRIED_DONE
         elif phase == DECIDE:
             whole[PHASE] = _decide(edges, inverse, pole, values, step, point, real, whole)
@@ -406,7 +429,7 @@ def advance(
             if not _place(edges, pole, values, step, point, real):
                 return ASK if math.isfinite(_square(point, step)) else STALLED
         elif phase in (TRIED, MEASURED) and whole[DROP] >= 0:
-            _replace(whole[DROP], edges, inverse, pole, step)
+            _replace(whole[DROP], edges, inverse, pole, step, lagrange)
             whole[PHASE] = TRIED_REPLACED if phase == TRIED else MEASURED_REPLACED
             if not error(edges, inverse) <= 0.1:
                 return INVERT
