@@ -41,11 +41,10 @@ class ShiftCircuit:
         places = {bit: k for k, bit in enumerate(flat.qubits)}
         for index, item in enumerate(flat.data):
             operation = item.operation
-            if operation.params and isinstance(operation.params[0], ParameterExpression):
-                angle = operation.params[0]
-                if angle.parameters:
-                    self.where.append(self.slots.add(angle, f"instruction {index} ({item.name})"))
-                    operation = type(operation)(Parameter(f"a{len(self.where):06d}"))
+            angle = operation.params[0] if operation.params else None
+            if isinstance(angle, ParameterExpression) and angle.parameters:
+                self.where.append(self.slots.add(angle, f"instruction {index} ({item.name})"))
+                operation = type(operation)(Parameter(f"a{len(self.where):06d}"))
             self.circuit.append(operation, [places[q] for q in item.qubits])
         self.phase = self.slots.add(flat.global_phase, "global phase")
 

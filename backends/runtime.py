@@ -264,10 +264,6 @@ class RuntimeEstimator(_RuntimeBase, BaseEstimatorV2):
             observables = coerced.observables
             if layout is not None:
                 observables = observables.apply_layout(layout, num_qubits=isa.num_qubits)
-            elif observables.num_qubits != isa.num_qubits:
-                raise invalid(
-                    "observable", f"{observables.num_qubits} qubits", f"must have {isa.num_qubits} qubits"
-                )
             values = _bindings(isa, coerced.circuit, coerced.parameter_values)
             budgets.append(default if coerced.precision is None else _positive(coerced.precision))
             ready.append(EstimatorPub(isa, observables, values, None, validate=True))

@@ -80,7 +80,7 @@ def test_pubs_may_come_from_any_iterable_but_not_alone() -> None:
         with pytest.raises(
             InvalidInputError, match=r"^pubs must be a list of estimator PUBs, got .*wrap the one you"
         ):
-            CompiledEstimator().run(alone)  # type: ignore[arg-type]
+            CompiledEstimator().run(alone)
 
 
 def test_bindings_by_name_must_be_complete() -> None:
@@ -311,6 +311,16 @@ def test_snapshots_keep_infinite_times() -> None:
 
 
 # -- devices --------------------------------------------------------------------------------------------
+
+
+def test_readout_flips_travel_in_documents(manila: DeviceSnapshot) -> None:
+    flips = [[0.01 * k, 0.02 * k] for k in range(1, 6)]
+    snapshot = DeviceSnapshot.from_dict({**manila.to_dict(), "readout_flips": flips})
+    assert snapshot.to_dict()["readout_flips"] == flips
+    assert DeviceSnapshot.from_json(snapshot.to_json()).readout_flips == tuple(map(tuple, flips))
+    circuit = QuantumCircuit(1)
+    found = NoisyEstimator(snapshot, [2]).run([(circuit, "Z")]).result()[0].data.evs
+    assert float(found) == pytest.approx(1 - 2 * 0.03)
 
 
 def test_folded_angles_of_devices_with_bounds() -> None:

@@ -27,10 +27,11 @@ from qalgs.errors import ConvergenceError, InvalidInputError
 def test_fixed_turns_between_free_ones_in_cross_terms(form: str, rng: np.random.Generator) -> None:
     t = ParameterVector("t", 2)
     ansatz = QuantumCircuit(1)
-    # Whichever Pauli a branch carries after the first turn, one of the fixed turns does not commute with it.
+    # Whichever Pauli a branch carries after the first turn, one of the T does not commute with it.
     ansatz.ry(t[0], 0)
     ansatz.rz(0.3, 0)
-    ansatz.rx(0.5, 0)
+    ansatz.t(0)
+    ansatz.h(0)
     ansatz.t(0)
     ansatz.ry(t[1], 0)
     operator = SparsePauliOp(["X", "Y", "Z"], [0.3, 0.5, 0.7])

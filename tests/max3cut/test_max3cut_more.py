@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import dataclasses
 import itertools
+import os
+import platform
 import sys
 from pathlib import Path
 from types import SimpleNamespace
@@ -34,6 +37,7 @@ from qalgs.max3cut.arcs import maximize_arcs, pairs
 from qalgs.max3cut.low_rank import roots, score
 from qalgs.max3cut.problem import as_problem
 from qalgs.max3cut.reference import reference_scan
+from qalgs.max3cut.report import _with_best, hardware
 from qalgs.max3cut.sdp import MAX_SDP_NODES, solve_sdp
 from qalgs.max3cut.state import eigenpairs, merge_bounds
 
@@ -88,6 +92,7 @@ def test_exhausted_forms_of_more_rows_than_a_block(n: int, K: int, rng: np.rando
 def test_the_papers_scan_of_parallel_rows_finds_no_more_than_there_is(rng: np.random.Generator) -> None:
     factor = gaussian(rng, 4, 2)
     factor[2] = factor[0]
+    factor[3] = [0.0, 1.0]  # a boundary of this row is where the region of phases ends
     value, labels, candidates = reference_scan(factor)
     assert value == pytest.approx(score(factor, labels), rel=1e-12)
     assert value <= brute(factor @ factor.conj().T, 3) + 1e-9
@@ -112,6 +117,20 @@ def test_a_search_whose_time_is_over_keeps_what_was_enumerated(monkeypatch: pyte
     monkeypatch.setattr(auto, "_CORRECTED_ROWS", 10)
     assert max3cut(graph, seed=1).cut <= whole.upper_bound
     assert asked[3:] == ["adjacency"]
+
+
+def test_relinking_the_two_best_finds_better_ones() -> None:
+    found = []
+    for seed, top in itertools.product(range(8), (1, 10)):
+        graph = gnm(60, 200, seed=seed)
+        result = max3cut(graph, method="three-arc", refine="1opt", seed=seed, top=top, bound=None)
+        cuts = [event.cut for event in result.trace]
+        assert cuts == sorted(cuts)
+        assert as_problem(graph).cut(result.labels) == result.cut == cuts[-1]
+        found += [event.stage for event in result.trace]
+    assert found.count("path relinking") >= 2
+    alone = max3cut(nx.star_graph(4), method="rank1", rank=1, refine="1opt", top=1, seed=0)
+    assert alone.cut == 4
 
 
 def test_auto_is_no_enumeration() -> None:
@@ -172,7 +191,7 @@ class Solver:
 
         good = self.usable.pop(0)
 
-        class Tired(self.usual):  # type: ignore[misc, name-defined]
+        class Tired(self.usual):  # type: ignore[name-defined]
             def solve(self, model: Any, *rest: Any) -> Any:
                 found = super().solve(model, *rest)
                 return found if good else cp_model.UNKNOWN
@@ -221,6 +240,28 @@ def test_proofs_by_floating_point_give_real_weights_no_bound(rng: np.random.Gene
     assert row.cut == pytest.approx(best)
     assert row.upper_bound is not None
     assert row.upper_bound >= best - 1e-9
+
+
+def test_processors_without_a_name_are_called_by_their_kind(monkeypatch: pytest.MonkeyPatch) -> None:
+    def missing(self: Path, **options: object) -> str:
+        raise FileNotFoundError
+
+    usual = platform.processor() or platform.machine()
+    for read in (missing, lambda self, **options: "processor : 0\n"):
+        hardware.cache_clear()
+        with monkeypatch.context() as patch:
+            patch.setattr(Path, "read_text", read)
+            assert hardware() == f"{usual}, {os.cpu_count()} cores"
+    hardware.cache_clear()
+    assert hardware().endswith(f", {os.cpu_count()} cores")
+
+
+def test_cuts_on_record_stay_in_a_table() -> None:
+    table = compare([WHEEL], ["greedy", "auto"], seeds=[1])
+    known = dataclasses.replace(table.rows[0], best_known=table.rows[0].cut, best_known_source="a paper")
+    assert _with_best([known])[0] is known
+    open_ = dataclasses.replace(known, best_known=None, best_known_source="")
+    assert _with_best([open_])[0].best_known == known.cut
 
 
 def test_programs_that_cannot_be_solved(monkeypatch: pytest.MonkeyPatch) -> None:
