@@ -183,26 +183,14 @@ def molecule(
         raise invalid("route", route, "must be 'pyscf' or 'pennylane'")
     name, atoms, usual = _atoms(geometry, bond_length)
     charge = usual if charge is None else int(charge)
-    electrons = sum(atomic_number(s) for s, _ in atoms) - charge
-    if electrons < 1:
-        raise invalid("charge", charge, f"must leave {name} at least one electron")
-    unpaired = electrons % 2 if spin is None else whole("spin", spin, 0)
-    if unpaired > electrons or (electrons - unpaired) % 2:
-        raise invalid("spin", spin, f"must have the parity of the {electrons} electrons and not exceed them")
+    up, down = _spins(name, atoms, charge, spin)
     compute = pyscf_integrals if route == "pyscf" else pennylane_integrals
-    full = compute(atoms, basis, charge, unpaired)
-    up = (electrons + unpaired) // 2
-    chosen, particles = active_space(full, (up, electrons - up), active_electrons, active_orbitals)
+    full = compute(atoms, basis, charge, up - down)
+    chosen, particles = active_space(full, (up, down), active_electrons, active_orbitals)
     m = len(chosen.one)
     if mapping == "parity" and m < 2:
         raise invalid("mapping", mapping, "must be 'jordan_wigner' for a single active orbital")
     frame = _Frame(mapping, m, particles)
-    up_terms, down_terms = fermions.number(m)
-    operators = {
-        "N": frame.map(fermions.collect([up_terms, down_terms])),
-        "Sz": frame.map(fermions.collect([fermions.scale(up_terms, 0.5), fermions.scale(down_terms, -0.5)])),
-        "S": frame.map(fermions.total_spin(m)),
-    }
     return Molecule(
         name=name,
         geometry=atoms,
@@ -215,9 +203,21 @@ def molecule(
         nuclear_repulsion=full.nuclear_repulsion,
         core_energy=chosen.core,
         hf_energy=full.hf_energy,
-        operators=operators,
+        operators=frame.conserved(),
         integrals=chosen,
     )
+
+
+def _spins(name: str, atoms: Geometry, charge: int, spin: int | None) -> tuple[int, int]:
+    """Return how many electrons have spin up and spin down."""
+    electrons = sum(atomic_number(s) for s, _ in atoms) - charge
+    if electrons < 1:
+        raise invalid("charge", charge, f"must leave {name} at least one electron")
+    unpaired = electrons % 2 if spin is None else whole("spin", spin, 0)
+    if unpaired > electrons or (electrons - unpaired) % 2:
+        raise invalid("spin", spin, f"must have the parity of the {electrons} electrons and not exceed them")
+    up = (electrons + unpaired) // 2
+    return up, electrons - up
 
 
 @dataclass(frozen=True, slots=True)
@@ -235,6 +235,15 @@ class _Frame:
         terms = fermions.to_parity(terms, 2 * m)
         terms = fermions.taper(terms, 2 * m - 1, 1 - 2 * ((up + down) % 2))
         return fermions.to_sparse(fermions.taper(terms, m - 1, 1 - 2 * (up % 2)), 2 * m - 2)
+
+    def conserved(self) -> dict[str, SparsePauliOp]:
+        """Return the numbers that every molecule conserves: electrons, spin along z, total spin."""
+        up, down = fermions.number(self.num_orbitals)
+        return {
+            "N": self.map(fermions.collect([up, down])),
+            "Sz": self.map(fermions.collect([fermions.scale(up, 0.5), fermions.scale(down, -0.5)])),
+            "S": self.map(fermions.total_spin(self.num_orbitals)),
+        }
 
 
 def _map(terms: fermions.Terms, of: Molecule) -> SparsePauliOp:

@@ -120,13 +120,7 @@ def top_eigenvectors(
     expect(Number, tolerance=tolerance)
     expect(Number, type(None), step=step)
     m = _symmetric("matrix", matrix)
-    for name, value in (("iterations", iterations), ("steps_per_round", steps_per_round)):
-        if isinstance(value, bool) or value < 1:
-            raise invalid(name, value, "must be at least 1")
-    if not 0 <= tolerance < np.inf:
-        raise invalid("tolerance", tolerance, "must be finite and not negative")
-    if step is not None and not 0 < step < np.inf:
-        raise invalid("step", step, "must be positive and finite")
+    _check_updates(iterations, steps_per_round, tolerance, step)
     _check_game(m, k, method, gradient, schedule)
     _starts(k, stagger)
     scale = float(np.linalg.norm(m, 2))
@@ -142,6 +136,11 @@ def top_eigenvectors(
         path = game.play_in_rounds(_starts(k, stagger), steps_per_round)
     else:
         path = game.play_in_turn()
+    return _eigenpairs(m, game, path, bounded=method == "sequential_rank1")
+
+
+def _eigenpairs(m: Real, game: _Game, path: int, *, bounded: bool) -> EigenResult:
+    """Turn a game that is over into Rayleigh quotients, their residuals and, if asked, their bounds."""
     v = game.vectors
     values = np.einsum("ij,ij->j", v, m @ v)
     residuals = np.linalg.norm(m @ v - v * values, axis=0)
@@ -152,9 +151,20 @@ def top_eigenvectors(
         critical_path=path,
         angles=np.array(game.angles),
         residuals=residuals,
-        bound=rank1_bound(values, residuals) if method == "sequential_rank1" else np.empty(0),
+        bound=rank1_bound(values, residuals) if bounded else np.empty(0),
         status=Status.CONVERGED if all(game.done) else Status.BUDGET,
     )
+
+
+def _check_updates(iterations: int, steps_per_round: int, tolerance: float, step: float | None) -> None:
+    """Refuse numbers and sizes of updates that mean nothing."""
+    for name, value in (("iterations", iterations), ("steps_per_round", steps_per_round)):
+        if isinstance(value, bool) or value < 1:
+            raise invalid(name, value, "must be at least 1")
+    if not 0 <= tolerance < np.inf:
+        raise invalid("tolerance", tolerance, "must be finite and not negative")
+    if step is not None and not 0 < step < np.inf:
+        raise invalid("step", step, "must be positive and finite")
 
 
 def _check_game(m: Real, k: int, method: str, gradient: str, schedule: str) -> None:
