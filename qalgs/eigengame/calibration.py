@@ -254,12 +254,12 @@ class CrossTerms:
     def measure(
         self, operator: SparsePauliOp, lefts: Real, right: Real, *, raw: bool = False
     ) -> tuple[Complex, Real]:
-        """Return <left|O|right> for rows of left angles and one vector of right angles, with standard errors.
+        """Return <left|O|right> for rows of left and right angles, with standard errors, in one submission a part.
 
         Args:
             operator: O.
             lefts: (B, M) angles.
-            right: (M,) angles.
+            right: (M,) angles for all rows, or (B, M).
             raw: Leave out the correction of the Paulis.
         """
         wanted = cross_term_observable(operator).apply_layout(self.places)
@@ -273,8 +273,8 @@ class CrossTerms:
 
 
 def bind(circuit: Any, lefts: Real, right: Real) -> Real:
-    """Return values in ``circuit.parameters`` order for rows of left angles and one right vector."""
-    m = len(right)
+    """Return values in ``circuit.parameters`` order for rows of left angles and of right ones (or one vector)."""
+    m = lefts.shape[1]
     stacked = np.concatenate([lefts, np.broadcast_to(right, (len(lefts), m))], axis=1)
     places = [p.index + (m if p.name.startswith("right") else 0) for p in circuit.parameters]
     return stacked[:, places]

@@ -165,14 +165,15 @@ class MeasuredPlayers:
 
     def overlaps(self, parameters: Real, parents: Sequence[Snapshot]) -> Real:
         """Return measured |<j|psi>|^2, under calibration corrected and relative to that of the parent itself."""
-        left = self.plan.angles(parameters)
-        found = []
-        for parent in parents:
-            right = self.plan.angles(parent.parameters)
-            rows = [left, right] if self.calibrate else [left]
-            p = self._probabilities(bind(self._overlap, np.array(rows), right))
-            found.append(p[0] / max(p[1], MIN_ATTENUATION) if self.calibrate else p[0])
-        return np.array(found)
+        if not parents:
+            return np.empty(0)
+        rights = np.array([self.plan.angles(parent.parameters) for parent in parents])
+        lefts = np.broadcast_to(self.plan.angles(parameters), rights.shape)
+        if not self.calibrate:
+            return self._probabilities(bind(self._overlap, lefts, rights))
+        rows = np.concatenate([lefts, rights]), np.concatenate([rights, rights])
+        mine, own = self._probabilities(bind(self._overlap, *rows)).reshape(2, -1)
+        return mine / np.maximum(own, MIN_ATTENUATION)
 
     def _probabilities(self, bound: Real) -> Real:
         """Return measured probabilities of all zeros after the overlap circuit, corrected under calibration."""
@@ -188,6 +189,7 @@ class MeasuredPlayers:
         weight = weights(method, penalty, energies, gram)
         factors = np.array([self.factor(p, penalty) for p in parents]) if method == "eigengame" else None
         plan = self.plan
+        rights = np.array([plan.angles(p.parameters) for p in parents])
 
         def evaluate(x: Real) -> Evaluation:
             angles = plan.angles(x)
@@ -201,15 +203,13 @@ class MeasuredPlayers:
             if not parents:
                 return cost, slope, energy
             if factors is not None:
-                return self._eigengame(angles, penalty, parents, weight, factors, cost, slope, energy)
-            rule = plan.energy_rule
-            for parent, w in zip(parents, weight.diagonal().real, strict=True):
-                right = plan.angles(parent.parameters)
-                bound = bind(self._overlap, points, right)
-                p = self._probabilities(bound)
-                cost += w * p[0]
-                if self.with_gradient:
-                    slope = slope + w * plan.pull(p[1:], rule).real
+                return self._eigengame(angles, penalty, rights, weight, factors, cost, slope, energy)
+            # All parents in one submission.
+            p = self._probabilities(bind(self._overlap, *_pairs(points, rights))).reshape(len(parents), -1)
+            weighted = weight.diagonal().real @ p
+            cost += float(weighted[0])
+            if self.with_gradient:
+                slope = slope + plan.pull(weighted[1:], plan.energy_rule).real
             return cost, slope, energy
 
         return evaluate
@@ -218,7 +218,7 @@ class MeasuredPlayers:
         self,
         angles: Real,
         penalty: float,
-        parents: Sequence[Snapshot],
+        rights: Real,
         weight: Complex,
         factors: Real,
         cost: float,
@@ -230,7 +230,7 @@ class MeasuredPlayers:
         lefts = angles[None, :]
         if self.with_gradient:
             lefts = np.concatenate([lefts, plan.points(angles, plan.amplitude_rule)])
-        rows = np.array([self.amplitudes(lefts, p.parameters, penalty) for p in parents]) / factors[:, None]
+        rows = self.amplitudes(*_pairs(lefts, rights), penalty).reshape(len(rights), -1) / factors[:, None]
         b = rows[:, 0]
         wb = weight @ b
         cost += float((b.conj() @ wb).real)
@@ -238,10 +238,10 @@ class MeasuredPlayers:
             slope = slope + 2.0 * (wb.conj() @ plan.pull(rows[:, 1:], plan.amplitude_rule)).real
         return cost, slope, energy
 
-    def amplitudes(self, lefts: Real, right: Real, penalty: float, *, raw: bool = False) -> Complex:
-        """Return measured <j|c - H|psi> for rows of the player's angles and one parent's parameters."""
+    def amplitudes(self, lefts: Real, rights: Real, penalty: float, *, raw: bool = False) -> Complex:
+        """Return measured <j|c - H|psi> for rows of the player's angles and the parents' (one, or one per row)."""
         operator = canonical(penalty * self._identity - self._observable)
-        return self.cross.measure(operator, lefts, self.plan.angles(right), raw=raw)[0].conj()
+        return self.cross.measure(operator, lefts, rights, raw=raw)[0].conj()
 
     def attenuation(self, parent: Snapshot, penalty: float) -> float:
         """Return measured <j|M|j> from the cross-term circuit, uncorrected, over c - E_j: 1 without noise."""
@@ -256,7 +256,7 @@ class MeasuredPlayers:
         if key not in self._attenuations:
             angles = self.plan.angles(parent.parameters)
             rows = np.repeat(angles[None, :], REPEATS if self.meter.shots_per_circuit is not None else 1, axis=0)
-            measured = self.amplitudes(rows, parent.parameters, penalty, raw=raw)
+            measured = self.amplitudes(rows, angles, penalty, raw=raw)
             value = float(measured.real.mean()) / (penalty - parent.energy)
             if value < MIN_ATTENUATION and self.calibrating:
                 raise InvalidInputError(
@@ -278,17 +278,18 @@ class MeasuredPlayers:
 
     def _gram(self, parents: Sequence[Snapshot], penalty: float) -> Complex:
         """Measure G_jl = <j|c - H|l>."""
-        m = len(parents)
-        gram = np.zeros((m, m), dtype=complex)
-        for j, parent in enumerate(parents):
-            gram[j, j] = penalty - parent.energy
-            for l in range(j):
-                key = (parent.parameters.tobytes(), parents[l].parameters.tobytes(), penalty)
-                if key not in self._grams:
-                    left = self.plan.angles(parent.parameters)[None, :]
-                    self._grams[key] = complex(self.amplitudes(left, parents[l].parameters, penalty)[0])
-                value = self._grams[key] / self.factor(parent, penalty)
-                gram[l, j], gram[j, l] = value, value.conjugate()
+        gram = np.diag([complex(penalty - parent.energy) for parent in parents])
+        names = [parent.parameters.tobytes() for parent in parents]
+        pairs = [(j, l) for j in range(len(parents)) for l in range(j)]
+        if new := [(j, l) for j, l in pairs if (names[j], names[l], penalty) not in self._grams]:
+            angles = self.plan.angles(np.array([parent.parameters for parent in parents]))
+            left, right = np.array(new).T
+            values = self.amplitudes(angles[left], angles[right], penalty)
+            for (j, l), value in zip(new, values.tolist(), strict=True):
+                self._grams[names[j], names[l], penalty] = value
+        for j, l in pairs:
+            value = self._grams[names[j], names[l], penalty] / self.factor(parents[j], penalty)
+            gram[l, j], gram[j, l] = value, value.conjugate()
         return gram
 
     def readout(self, found: list[Snapshot], rng: np.random.Generator) -> Readout:
@@ -328,17 +329,30 @@ class MeasuredPlayers:
     def _final(self, operator: SparsePauliOp, angles: Real, repeats: int) -> tuple[Real, Real]:
         """Return <O> of each state, corrected by lines learnt around its own angles, with standard errors."""
         k = len(angles)
+        unseen = self._unseen(operator, repeats)
         if self.calibration is None:
             found = self.meter.expectations(self.plan.circuit, operator, np.repeat(angles, repeats, axis=0))
-            return _pool(found[0].reshape(k, -1), found[1].reshape(k, -1))
+            value, error = _pool(found[0].reshape(k, -1), found[1].reshape(k, -1))
+            return value, np.hypot(error, unseen)
         means, errors = np.empty(k), np.empty(k)
         for i, point in enumerate(angles):
             local = self._around(point)
             wanted = local.corrected(operator)
             found = self.meter.expectations(self.plan.circuit, wanted, np.repeat(point[None, :], repeats, axis=0))
             value, error = _pool(found[0][None, :], found[1][None, :])
-            means[i], errors[i] = value[0], math.hypot(error[0], local.uncertainty(operator))
+            means[i], errors[i] = value[0], math.hypot(error[0], unseen, local.uncertainty(operator))
         return means, errors
+
+    def _unseen(self, operator: SparsePauliOp, repeats: int) -> float:
+        """Return what outcomes that no shot has shown may add: equal shots have no scatter, yet are not certain.
+
+        An outcome unseen in N shots has a probability of the order of 1/N (the rule of three puts 95 % below
+        3/N), and changes <O> by no more than twice the norm of its terms.
+        """
+        if self.meter.shots_per_circuit is None:
+            return 0.0
+        terms = operator[operator.paulis.x.any(axis=1) | operator.paulis.z.any(axis=1)]
+        return float(np.abs(terms.coeffs).sum()) / (repeats * self.meter.shots_per_circuit)
 
     def _around(self, point: Real) -> PauliCalibration:
         """Return a calibration learnt near the angles of one state."""
@@ -355,14 +369,18 @@ class MeasuredPlayers:
         k = len(found)
         angles = self.plan.angles(np.array([s.parameters for s in found]))
         matrix, errors = np.zeros((k, k), dtype=complex), np.zeros((k, k))
-        for j in range(k):
-            lefts = np.repeat(angles[: j + 1], repeats, axis=0)
-            means, stds = self.cross.measure(operator, lefts, angles[j])
-            value, error = _pool(means.reshape(j + 1, -1), stds.reshape(j + 1, -1))
-            matrix[: j + 1, j], errors[: j + 1, j] = value, error
-            matrix[j, :j] = matrix[:j, j].conj()
-            errors[j, :j] = errors[:j, j]
+        columns, rows = np.tril_indices(k)
+        lefts, rights = (np.repeat(angles[side], repeats, axis=0) for side in (rows, columns))
+        means, stds = self.cross.measure(operator, lefts, rights)
+        value, error = _pool(means.reshape(len(rows), -1), stds.reshape(len(rows), -1))
+        matrix[columns, rows], errors[columns, rows] = value.conj(), error
+        matrix[rows, columns], errors[rows, columns] = value, error
         return matrix, errors
+
+
+def _pairs(lefts: Real, rights: Real) -> tuple[Real, Real]:
+    """Return every row of ``lefts`` for the first of ``rights``, then for the next, as rows of both."""
+    return np.tile(lefts, (len(rights), 1)), np.repeat(rights, len(lefts), axis=0)
 
 
 def _pool(means: Number, errors: Real) -> tuple[Number, Real]:
