@@ -31,8 +31,6 @@ CONTROL_FLOW = {"if_else": IfElseOp, "for_loop": ForLoopOp, "while_loop": WhileL
 
 def _operation(name: str) -> Instruction | None:
     """Return the standard operation called ``name`` with symbolic parameters, or None."""
-    if name == "measure":
-        return Measure()
     if name == "reset":
         return Reset()
     if name == "delay":

@@ -13,6 +13,7 @@ from qiskit.circuit import Delay, Measure, Parameter
 from qiskit.circuit import library as lib
 from qiskit.primitives.containers.bindings_array import BindingsArray
 from qiskit.primitives.containers.estimator_pub import EstimatorPub
+from qiskit.primitives.containers.sampler_pub import SamplerPub
 from qiskit.providers import JobStatus
 from qiskit.quantum_info import DensityMatrix, SparsePauliOp, Statevector
 from qiskit.transpiler import InstructionProperties, Target
@@ -34,7 +35,7 @@ from qalgs.backends import (
     to_pennylane,
 )
 from qalgs.backends.compiled_narrow import narrow
-from qalgs.backends.noise_angles import AngleMap
+from qalgs.backends.noise_angles import AngleMap, _constant
 from qalgs.backends.noise_engines import AerEngine, CompiledPlan, Request
 from qalgs.backends.noise_program import lower
 from qalgs.backends.noisy_checks import read_pub
@@ -268,6 +269,7 @@ def test_components_in_any_order_and_of_identities(manila: DeviceSnapshot) -> No
         ([Request([z]), Request([zz])], (0, 1)),
     ):
         assert np.allclose(CompiledPlan(ops, requests, (A,)).components(values), straight[:, columns], atol=1e-13)
+    assert CompiledPlan(ops, [Request([])], (A,)).components(values).shape == (2, 0)
     with_one = CompiledPlan(ops, [Request([()]), Request([z])], (A,)).components(values)
     assert np.allclose(with_one, np.column_stack([np.ones(2), straight[:, 0]]), atol=1e-13)
 
@@ -279,6 +281,12 @@ def test_a_failed_run_of_aer_is_named(manila: DeviceSnapshot, monkeypatch: pytes
     monkeypatch.setattr(engine, "simulator", lambda method: simulator)
     with pytest.raises(ExecutionError, match=r"^Aer failed: ERROR: out of memory$"):
         engine.run([pair()], "statevector")
+
+
+def test_derivatives_that_are_numbers_in_disguise() -> None:
+    assert _constant(A.assign(A, 2.0)) == 2.0
+    assert _constant(-1.5 + 0j) == -1.5
+    assert _constant(2 * A) is None
 
 
 def test_angle_maps_of_straight_and_curved_expressions() -> None:
@@ -345,6 +353,29 @@ def test_observables_of_runtime_jobs_fit_the_circuit() -> None:
     wide.x(0)
     with pytest.raises(InvalidInputError, match="qubits"):
         estimator.run([(wide, "ZZ")])
+
+
+def test_instructions_that_only_the_device_knows_run_on_the_whole_device() -> None:
+    sampler = RuntimeSampler("fake_manila", seed=1)
+    circuit = QuantumCircuit(5)
+    circuit.x(2)
+    circuit.measure_all()
+    pub = SamplerPub.coerce(circuit, 10)
+    mode, small = sampler._compact(pub)
+    assert mode is not sampler.mode
+    assert small.circuit.num_qubits == 5
+    known: Any = SimpleNamespace(snapshot=SimpleNamespace(ignored=("x",)))
+    sampler._local = known
+    assert sampler._compact(pub) == (sampler.mode, pub)
+
+
+def test_documents_list_no_measurement_among_the_gates(manila: DeviceSnapshot) -> None:
+    data = manila.to_dict()
+    data["gates"] = [*data["gates"], ["measure", [0], 0.01, 1e-6]]
+    with pytest.raises(
+        InvalidInputError, match="gate must be named, and neither a measurement nor control flow, got 'measure'"
+    ):
+        DeviceSnapshot.from_dict(data)
 
 
 def test_parameters_that_transpilation_removes_need_no_values() -> None:

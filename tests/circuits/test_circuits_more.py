@@ -25,17 +25,18 @@ from qalgs.errors import ConvergenceError, InvalidInputError
 
 @pytest.mark.parametrize("form", ["pauli_frame", "multiplexed"])
 def test_fixed_turns_between_free_ones_in_cross_terms(form: str, rng: np.random.Generator) -> None:
-    t = ParameterVector("t", 2)
+    t = ParameterVector("t", 3)
     ansatz = QuantumCircuit(1)
     # Whichever Pauli a branch carries after the first turn, one of the T does not commute with it.
-    ansatz.ry(t[0], 0)
-    ansatz.rz(0.3, 0)
-    ansatz.t(0)
-    ansatz.h(0)
-    ansatz.t(0)
-    ansatz.ry(t[1], 0)
+    for k in range(2):
+        ansatz.ry(t[k], 0)
+        ansatz.rz(0.3, 0)
+        ansatz.t(0)
+        ansatz.h(0)
+        ansatz.t(0)
+    ansatz.ry(t[2], 0)
     operator = SparsePauliOp(["X", "Y", "Z"], [0.3, 0.5, 0.7])
-    left, right = rng.uniform(-3, 3, (2, 2))
+    left, right = rng.uniform(-3, 3, (2, 3))
     bra, ket = (Statevector(ansatz.assign_parameters(v)).data for v in (left, right))
     measured = []
     for part in ("real", "imag"):

@@ -129,8 +129,6 @@ def test_relinking_the_two_best_finds_better_ones() -> None:
         assert as_problem(graph).cut(result.labels) == result.cut == cuts[-1]
         found += [event.stage for event in result.trace]
     assert found.count("path relinking") >= 2
-    alone = max3cut(nx.star_graph(4), method="rank1", rank=1, refine="1opt", top=1, seed=0)
-    assert alone.cut == 4
 
 
 def test_auto_is_no_enumeration() -> None:
