@@ -147,8 +147,11 @@ class AerEngine:
         if method not in self._simulators:
             from qiskit_aer import AerSimulator
 
+            from qalgs.backends.noise_serial import SerialNoiseModel
+
             model = next((s.options.noise_model for s in self._simulators.values()), None)
-            model = noise_model(self.snapshot, readout=self.readout) if model is None else model
+            if model is None:
+                model = SerialNoiseModel(noise_model(self.snapshot, readout=self.readout))
             self._simulators[method] = AerSimulator(method=method, noise_model=model, max_parallel_threads=1)
         return self._simulators[method]
 
