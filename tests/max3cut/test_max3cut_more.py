@@ -263,14 +263,14 @@ def test_cuts_on_record_stay_in_a_table() -> None:
 
 
 def test_programs_that_cannot_be_solved(monkeypatch: pytest.MonkeyPatch) -> None:
-    cvxpy: Any = pytest.importorskip("cvxpy")
     with pytest.raises(
         InfeasibleError, match=rf"^the SDP bound takes at most n = {MAX_SDP_NODES} nodes, got 301; use"
     ):
         solve_sdp(as_problem(nx.path_graph(MAX_SDP_NODES + 1)))
     with pytest.raises(ExecutionError, match=r"^NOPE could not solve the SDP: .*; try another solver$"):
         solve_sdp(as_problem(WHEEL), solver="NOPE")
-    monkeypatch.setattr(cvxpy.Problem, "solve", lambda self, **options: None)
+    # Imported by solve_sdp, after OR-Tools: the other way round OR-Tools cannot be loaded.
+    monkeypatch.setattr(sys.modules["cvxpy"].Problem, "solve", lambda self, **options: None)
     with pytest.raises(ExecutionError, match=r"^CLARABEL ended with status None; try another solver$"):
         solve_sdp(as_problem(WHEEL))
 
