@@ -6,7 +6,6 @@ import sys
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from importlib import import_module
-from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -181,8 +180,6 @@ def console() -> Any:
 
 def register(app: typer.Typer) -> None:
     """Add the group to the tree of commands."""
-    for name in ("nest_plan", "nest_report", "nest_batch"):
-        if find_spec(f"qalgs.cli.{name}") is not None:
-            import_module(f"qalgs.cli.{name}").register(nest_app)
-    import_module("qalgs.cli.nest_compare").register(nest_app)
+    for name in ("nest_plan", "nest_report", "nest_batch", "nest_compare"):
+        import_module(f"qalgs.cli.{name}").register(nest_app)
     app.add_typer(nest_app)

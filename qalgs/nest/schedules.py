@@ -7,6 +7,7 @@ and circuit.
 
 from __future__ import annotations
 
+import inspect
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Sequence
@@ -330,11 +331,10 @@ def make_schedule(kind: str | Schedule, **options: Any) -> Schedule:
     if key not in plain:
         raise invalid("schedule", kind, f"must be one of {', '.join(SCHEDULES)}")
     try:
-        return plain[key](**options)
+        inspect.signature(plain[key]).bind(**options)
     except TypeError as error:
-        if isinstance(error, InvalidInputError):
-            raise
         raise InvalidInputError(f"schedule {kind} does not take these options: {error}") from error
+    return plain[key](**options)
 
 
 def _ordered(low: float, high: float) -> tuple[float, float]:

@@ -14,6 +14,7 @@ from qalgs.cli import main
 from qalgs.cli.runfolder import opened
 from qalgs.errors import LedgerError
 from qalgs.nest import Ledger, Study
+from qalgs.nest.report_html import write_folder_report
 from qalgs.nest.study_result import CellOutcome, StudyResult
 
 Capture = pytest.CaptureFixture[str]
@@ -187,15 +188,30 @@ def test_a_damaged_study_is_salvaged(file: Path, capsys: Capture) -> None:
     assert run("salvage", out) == 0
     assert "is whole: " in capsys.readouterr().out
     ledger = out / "ledger.sqlite"
-    data = bytearray(ledger.read_bytes())
-    data[len(data) // 2 :] = b"\xff" * (len(data) - len(data) // 2)
-    ledger.write_bytes(bytes(data))
-    assert run("salvage", out) == 0
-    printed = capsys.readouterr().out
-    assert re.match(r"kept \d+ evaluations, dropped \d+ that rest on lost ones; the damaged ledger is ", printed)
-    assert printed.rstrip().endswith(f"go on with 'qalgs nest resume {out}'")
-    assert (out / "ledger.sqlite.damaged").exists()
-    assert run("resume", out, "--plots", "none", "-q") == 0
+    # A file of an earlier rescue keeps its name.
+    for aside in ("ledger.sqlite.damaged", "ledger.sqlite.damaged1"):
+        data = ledger.read_bytes()
+        ledger.write_bytes(data[: len(data) // 2] + b"\xff" * (len(data) - len(data) // 2))
+        capsys.readouterr()
+        assert run("salvage", out) == 0
+        printed = capsys.readouterr().out
+        assert re.match(
+            r"kept \d+ evaluations, dropped \d+ that rest on lost ones; the damaged ledger is ", printed
+        )
+        assert f"{out / aside}; go on with 'qalgs nest resume {out}'" in printed
+        assert (out / aside).read_bytes().endswith(b"\xff" * 4096)
+        assert run("resume", out, "--plots", "none", "-q") == 0
+
+
+def test_pages_about_folders_are_those_of_the_command(file: Path, capsys: Capture) -> None:
+    out = file.parent / "out"
+    assert run("run", file, "--out", out, "--plots", "none", "-q") == 0
+    assert run("report", out, "--title", "one run") == 0
+    page = write_folder_report([out], file.parent / "page.html", title="one run")
+    assert page.read_bytes() == (out / "report.html").read_bytes()
+    (out / "summary.json").write_text("[]")
+    with pytest.raises(LedgerError, match=r"summary\.json is damaged; write it again with "):
+        write_folder_report([out], page)
 
 
 def test_a_batch_on_another_device(file: Path, capsys: Capture) -> None:

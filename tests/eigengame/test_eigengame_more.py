@@ -134,6 +134,10 @@ def hadamards() -> QuantumCircuit:
 
 
 REFUSED: dict[str, tuple[Callable[[], object], str]] = {
+    "name of an ansatz": (
+        lambda: prepare(CHAIN, k=1, ansatz="magic"),
+        "ansatz must be a QuantumCircuit or one of auto, real_amplitudes, ",
+    ),
     "ansatz": (lambda: ExcitedStates(ansatz="magic").run(CHAIN), "ansatz must be one of auto, real_amplitudes, "),
     "initial": (
         lambda: ExcitedStates(k=1, ansatz=PAIR).run(CHAIN, initial=np.zeros((1, 3))),
@@ -163,16 +167,8 @@ def test_refused(name: str) -> None:
 
 
 def test_weak_signals_are_refused() -> None:
-    from qiskit_aer.noise import NoiseModel, depolarizing_error
-    from qiskit_aer.primitives import EstimatorV2
-
-    noise = NoiseModel()
-    noise.add_all_qubit_quantum_error(depolarizing_error(0.9, 2), ["cx"])
-    options = {"method": "density_matrix", "max_parallel_threads": 1, "noise_model": noise}
     problem = prepare(CHAIN, k=2, ansatz=PAIR)
-    players = MeasuredPlayers(
-        problem, rng=np.random.default_rng(0), estimator=EstimatorV2(options={"backend_options": options})
-    )
+    players = MeasuredPlayers(problem, rng=np.random.default_rng(0), estimator=depolarising(0.9))
     parent = ExactPlayers(problem).snapshot(np.zeros(4))
     with pytest.raises(InvalidInputError, match=r"^the cross-term circuit keeps only \S+ of its signal"):
         players.attenuation(parent, 3.0)
@@ -209,13 +205,45 @@ def test_costs_are_the_same_without_gradients(method: str, rng: np.random.Genera
     np.testing.assert_allclose(values, reference, atol=1e-9)
 
 
+def test_costs_are_the_same_without_gradients_under_noise(rng: np.random.Generator) -> None:
+    """Calibrated block costs on a noisy density matrix are the same, and what parents share is measured once."""
+    problem = prepare(H2.hamiltonian, k=3, ansatz=PAIR)
+    exact = ExactPlayers(problem)
+    points = rng.uniform(-3, 3, (3, 4))
+    parents = [exact.snapshot(x) for x in points[:2]]
+    found = []
+    for with_gradient in (True, False):
+        players = MeasuredPlayers(
+            problem, rng=np.random.default_rng(0), estimator=depolarising(0.01), with_gradient=with_gradient
+        )
+        counts = []
+        for _ in range(2):
+            before = players.circuits
+            found.append(players.objective("eigengame", 3.0, parents, True)(points[2])[0])
+            counts.append(players.circuits - before)
+        assert counts[1] < counts[0]
+    np.testing.assert_allclose(found, found[0], atol=1e-9)
+    truth = exact.objective("eigengame", 3.0, parents, True)(points[2])[0]
+    assert found[0] == pytest.approx(truth, abs=0.1)
+
+
+def depolarising(p: float) -> Any:
+    from qiskit_aer.noise import NoiseModel, depolarizing_error
+    from qiskit_aer.primitives import EstimatorV2
+
+    noise = NoiseModel()
+    noise.add_all_qubit_quantum_error(depolarizing_error(p, 2), ["cx"])
+    options = {"method": "density_matrix", "max_parallel_threads": 1, "noise_model": noise}
+    return EstimatorV2(options={"backend_options": options})
+
+
 def test_estimator_and_sampler_together_are_calibrated_for_energies(rng: np.random.Generator) -> None:
     problem = prepare(H2.hamiltonian, k=2, ansatz=PAIR)
     exact = ExactPlayers(problem)
     players = MeasuredPlayers(
         problem,
         rng=np.random.default_rng(0),
-        estimator=CompiledEstimator(),
+        estimator=depolarising(1e-6),
         sampler=CompiledSampler(seed=1),
         shots=4000,
     )
@@ -383,3 +411,18 @@ def test_a_block_goes_on_from_its_last_point(tmp_path: Path) -> None:
         scan("H2", lengths, solver, resume=path, block=3)
     with pytest.raises(InvalidInputError, match=r"^cannot write .*; choose a writable file$"):
         scan("H2", [0.7], solver, resume=tmp_path / "absent" / "scan.jsonl")
+
+
+def test_kept_corrections_do_not_change_a_number(
+    monkeypatch: pytest.MonkeyPatch, rng: np.random.Generator
+) -> None:
+    problem = prepare(CHAIN, k=2, ansatz=PAIR)
+    points = rng.uniform(-3, 3, (2, 4))
+    values = []
+    for kept in (256, 0):
+        monkeypatch.setattr("qalgs.eigengame.calibration.KEPT", kept)
+        players = MeasuredPlayers(problem, rng=np.random.default_rng(0), estimator=depolarising(0.01))
+        values.append([players.energies(x)[0] for x in points])
+        assert players.calibration is not None
+        assert len(players.calibration._corrected) <= max(kept, 1)
+    np.testing.assert_allclose(values[0], values[1], atol=1e-12)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import dataclasses
 import json
 import math
+import sqlite3
+import sys
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -24,6 +26,7 @@ from qalgs.errors import ExecutionError, InfeasibleError, InvalidInputError, Led
 from qalgs.nest import (
     BestMap,
     Campaign,
+    CoherentZZ,
     ErrorInflation,
     EstimatorExecutor,
     FewestSeconds,
@@ -39,15 +42,23 @@ from qalgs.nest import (
     place,
     plan,
 )
+from qalgs.nest.charts import chip_map
 from qalgs.nest.chip import Chip
+from qalgs.nest.drift import plan_with_drift
 from qalgs.nest.embeddings import live_graph
 from qalgs.nest.executor import Request
 from qalgs.nest.headlines import pooled
+from qalgs.nest.joint import Tenant, joint_expectations
+from qalgs.nest.joint_executor import JointExecutor
 from qalgs.nest.lattice import lattice_coordinates
 from qalgs.nest.machine import MergedExecutor as Machine
 from qalgs.nest.report_data import compare
 from qalgs.nest.report_html import write_folder_report
+from qalgs.nest.requests import as_requests
 from qalgs.nest.sampling import IbmSampling, LocalSampling, Sampling, open_sampling
+from qalgs.nest.space_time_exact import exact_slots
+from qalgs.nest.space_time_greedy import greedy_slots
+from qalgs.nest.space_time_model import Problem, build_problem
 from qalgs.nest.study import Cell, Study, run_cell
 from qalgs.nest.study_result import CellOutcome, StudyResult
 from qalgs.nest.submission import MemoryJournal, Retry, Submission
@@ -99,8 +110,8 @@ def test_rows_are_shifted_below_one_another() -> None:
 
 
 def test_gates_of_three_qubits_are_no_couplers(manila: DeviceSnapshot) -> None:
-    errors = {**manila.gate_errors, ("ccx", (0, 1, 2)): 0.01, ("odd", (0, 1)): 0.5}
-    times = {**manila.gate_durations, ("ccx", (0, 1, 2)): 1e-6, ("odd", (0, 1)): 1e-6}
+    errors = {**manila.gate_errors, ("ccx", (0, 1, 2)): 0.01, ("odd", (0, 1)): 0.5, ("odd1", (0,)): 0.5}
+    times = {**manila.gate_durations, ("ccx", (0, 1, 2)): 1e-6, ("odd", (0, 1)): 1e-6, ("odd1", (0,)): 1e-6}
     wide = dataclasses.replace(manila, gate_errors=errors, gate_durations=times)
     assert np.array_equal(Chip.of(wide).couplers, Chip.of(manila).couplers)
     ours, theirs = (LayoutCatalogue.for_circuit(PAIR, s).esp for s in (wide, manila))
@@ -435,6 +446,8 @@ def test_schedules_by_name_keep_their_own_refusals() -> None:
         make_schedule("custom", levels=[])
     with pytest.raises(InvalidInputError, match=r"^schedule linear does not take these options: "):
         make_schedule("linear", colour=1)
+    with pytest.raises(TypeError, match=r"^cycles must be an int, got str"):
+        make_schedule("linear", cycles="x")
     steps = make_schedule("custom", levels=[0.5, 0.75, 1.0])
     assert steps.fractions() == [0.0, 0.5, 1.0]
     assert make_schedule("custom", levels=[0.5, 0.5]).fractions() == [1.0, 1.0]
@@ -574,3 +587,154 @@ def test_study_of_one_cell_from_a_snapshot(manila: DeviceSnapshot) -> None:
     )
     (row,) = study.run().table()
     assert (row["device"], row["job"], row["strategy"]) == ("fake_manila", "a", "BestMap")
+
+
+# -- the exact planner -------------------------------------------------------------------------------------------
+
+
+def tiny() -> Problem:
+    """Two two-qubit jobs of two cycles on a line of five qubits."""
+    manila = snapshot("fake_manila")
+    requests = as_requests(
+        {n: efficient_su2(2, reps=1) for n in "ab"}, manila, schedule=Linear(2, "0.9*best", "best")
+    )
+    return build_problem(requests, Chip.of(manila), 1, 0.97, [1, 1])
+
+
+@pytest.mark.parametrize(
+    ("answers", "slots", "bound"),
+    [
+        ([("unknown", None), ("yes", [[]] * 4), ("unknown", None)], 4, 2),
+        ([("unknown", None), ("no", None)], 6, 6),
+        ([("no", None), ("unknown", None), ("unknown", None)], 6, 3),
+        ([("no", None), ("no", None), ("yes", [[]] * 4)], 4, 4),
+    ],
+)
+def test_what_the_solver_leaves_open_is_asked_from_above(
+    answers: list[Any], slots: int, bound: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The bound climbs while the solver says no; a question left open turns to plans below the known one."""
+    asked: list[int] = []
+
+    def ask(problem: object, horizon: int, *_: object) -> Any:
+        asked.append(horizon)
+        return answers[len(asked) - 1]
+
+    monkeypatch.setattr("qalgs.nest.space_time_exact._ask", ask)
+    known: Any = [[]] * 6
+    found = exact_slots(tiny(), at_least=2, known=known, effort=1.0)
+    assert (len(found.slots or ()), found.bound) == (slots, bound)
+    assert found.optimal == (slots == bound)
+    assert len(asked) == len(answers)
+
+
+def test_a_solver_without_an_answer_proves_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    from ortools.sat.python import cp_model
+
+    mute = SimpleNamespace(solve=lambda model: cp_model.UNKNOWN)
+    monkeypatch.setattr("qalgs.nest.space_time_exact.solver", lambda *_, **__: mute)
+    found = exact_slots(tiny(), at_least=2, known=None)
+    assert (found.slots, found.bound, found.optimal) == (None, 2, False)
+
+
+def test_greedy_rounds_end_with_the_clock_and_floors_must_be_met_somewhere() -> None:
+    problem = tiny()
+    short = greedy_slots(problem, at_least=0, rounds=1000, time_limit=0.0)
+    assert short == greedy_slots(problem, at_least=0, rounds=1)
+    high = build_problem(
+        as_requests({"a": PAIR}, snapshot("fake_manila"), schedule=Linear(2)),
+        Chip.of(snapshot("fake_manila")),
+        1,
+        1.5,
+        [1],
+    )
+    with pytest.raises(
+        InfeasibleError, match=r"^job 'a' must reach ESP 1\.\d+ on fake_manila, got at most 0\.\d+; "
+    ):
+        greedy_slots(high, at_least=0)
+
+
+# -- machines and ledgers that fail ------------------------------------------------------------------------------
+
+
+def test_results_without_a_register_are_refused(manila: DeviceSnapshot, monkeypatch: pytest.MonkeyPatch) -> None:
+    points = [np.zeros((1, PAIR.num_parameters))]
+    made = place("a", PAIR, ISING, (0, 1), manila)
+    monkeypatch.setattr(sys.modules["qalgs.nest.merge"], "_MOST_KEPT", 0)
+    cache: dict[Any, Any] = {}
+    first, second = (merge([made], points, manila, cache=cache) for _ in "ab")
+    assert [p.circuit.count_ops() for p in first.pubs] == [p.circuit.count_ops() for p in second.pubs]
+    text = r"^the result of job 'a' must hold register j0, got none; run the step again$"
+    with pytest.raises(InvalidInputError, match=text):
+        first.split([SimpleNamespace()] * len(first.pubs))
+
+
+@pytest.mark.parametrize(
+    ("error", "remedy"),
+    [
+        ("database is locked", "wait for the other run to end"),
+        ("disk I/O error", "check the disk (space, quota, permissions) and resume; nothing recorded is lost"),
+    ],
+)
+def test_troubles_of_a_ledger_come_with_a_remedy(error: str, remedy: str) -> None:
+    def fail(*_: object) -> None:
+        raise sqlite3.OperationalError(error)
+
+    with Ledger() as ledger:
+        real, ledger._db = ledger._db, SimpleNamespace(execute=fail)  # type: ignore[assignment]
+        with pytest.raises(LedgerError) as caught:
+            ledger.campaigns()
+        ledger._db = real
+    assert error in str(caught.value)
+    assert str(caught.value).endswith(remedy)
+
+
+def test_coupled_jobs_must_all_be_exact_or_all_be_sampled(manila: DeviceSnapshot) -> None:
+    jobs = [Job(name, PAIR, ISING) for name in "ab"]
+    asked = [request(jobs[0], (0, 1), 0), request(jobs[1], (2, 3), 100)]
+    with pytest.raises(
+        InvalidInputError, match=r"^shots must all be 0 or all be positive for jobs that touch, got "
+    ):
+        JointExecutor(manila, CoherentZZ(rate=1e5)).evaluate(asked, seed=1, step="0")
+
+
+def test_barriers_of_coupled_jobs_hold_their_gates_back(manila: DeviceSnapshot) -> None:
+    """A gate before a barrier ends before the gates behind it begin, so that the others wait and are coupled."""
+    model = CoherentZZ(rate=2e5)
+    values = {}
+    for barrier in (False, True):
+        circuit = QuantumCircuit(2)
+        circuit.sx(0)
+        if barrier:
+            circuit.barrier()
+        for _ in range(20):
+            circuit.sx(1)
+        other = QuantumCircuit(2)
+        other.x(0)
+        tenants = {
+            "a": Tenant(circuit=circuit, layout=(1, 0), observable=SparsePauliOp("IX")),
+            "b": Tenant(circuit=other, layout=(2, 3), observable=SparsePauliOp("IZ")),
+        }
+        values[barrier] = joint_expectations(tenants, manila, model)["a"]
+    assert abs(values[True] - values[False]) > 1e-3
+    foreign = QuantumCircuit(2)
+    foreign.rzz(0.1, 0, 1)
+    tenants["a"] = Tenant(circuit=foreign, layout=(1, 0), observable=SparsePauliOp("IX"))
+    with pytest.raises(InvalidInputError, match=r"^circuit must use gates of fake_manila, got 'rzz'"):
+        joint_expectations(tenants, manila, model)
+
+
+def test_calibrations_beyond_the_end_of_a_plan_change_nothing(manila: DeviceSnapshot) -> None:
+    jobs = {"a": efficient_su2(2, reps=1)}
+    options: dict[str, Any] = {"schedule": Linear(2), "polish": 0, "rounds": 1}
+    made, revisions = plan_with_drift(jobs, [(0, manila), (99, manila.inflate({"cx": 9.0}))], **options)
+    assert list(revisions) == []
+    assert made.to_dict()["assignments"] == plan(jobs, manila, **options).to_dict()["assignments"]
+
+
+def test_an_empty_map_has_no_legend() -> None:
+    chip = Chip.of(snapshot("fake_manila"))
+    assert chip_map(chip, {}).get_legend() is None
+    legend = chip_map(chip, {"a": (0, 1)}).get_legend()
+    assert legend is not None
+    assert [text.get_text() for text in legend.get_texts()] == ["a"]

@@ -11,7 +11,7 @@ import pytest
 from qiskit import QuantumCircuit
 from qiskit.primitives import BackendEstimatorV2
 from qiskit.providers.fake_provider import GenericBackendV2
-from qiskit.quantum_info import SparsePauliOp
+from qiskit.quantum_info import Operator, SparsePauliOp
 from scipy import sparse
 
 from qalgs.circuits import PoissonShifts, prepare_state
@@ -23,6 +23,7 @@ from qalgs.qlsp import (
     DiscreteAdiabatic,
     Executor,
     KernelReflection,
+    Ledger,
     LinearSystem,
     Program,
     ProximalPoint,
@@ -37,9 +38,11 @@ from qalgs.qlsp import (
     symmetric_phases,
     tomography,
 )
+from qalgs.qlsp.execution import RightHandSide
 from qalgs.qlsp.plots import plot_eta
 from qalgs.qlsp.resources import circuit_cost
 from qalgs.qlsp.solvers.finish import rescale
+from qalgs.qlsp.solvers.problem import problem_of
 from qalgs.results import Status
 
 SMALL = LinearSystem(np.diag([1.0, 0.5]), np.ones(2))
@@ -127,6 +130,24 @@ def test_a_basis_vector_needs_no_reflection() -> None:
         np.testing.assert_allclose(found.x, np.linalg.solve(a, b), atol=1e-3)
 
 
+def test_the_first_column_of_an_oracle_is_b() -> None:
+    for b in ([1.0, 0.0], [-1.0, 0.0], [0.6, 0.8j], [0.0, 1.0]):
+        oracle = RightHandSide(np.array(b), 1, real=not np.iscomplexobj(b), dense=True)
+        matrix = Operator(oracle.circuit).data
+        np.testing.assert_allclose(matrix[:, 0], b, atol=1e-12)
+        np.testing.assert_allclose(matrix @ matrix.conj().T, np.eye(2), atol=1e-12)
+
+
+def test_the_largest_circuit_stays_in_the_books() -> None:
+    problem, ledger = problem_of(SMALL), Ledger()
+    runs = [QSVTInversion(degree=d).run_problem(problem, 0.1, Executor()) for d in (9, 5, 11)]
+    for run, degree in zip(runs, (9, 9, 11), strict=True):
+        ledger.add(run)
+        assert ledger.max_degree == degree
+    assert ledger.circuit is runs[2].circuit
+    assert ledger.queries_A == 9 + 5 + 11
+
+
 def test_probabilities_are_counted() -> None:
     circuit = QuantumCircuit(2)
     circuit.ry(2 * np.arcsin(np.sqrt(0.3)), 1)  # the flag reads 1 with probability 0.3
@@ -172,7 +193,7 @@ def test_an_estimator_of_a_device_gets_its_layout() -> None:
 # -- solvers -----------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("encoding", ["pauli", "fable"])
+@pytest.mark.parametrize("encoding", ["pauli", "fable", "banded"])
 def test_encodings_that_are_no_reflections(encoding: str) -> None:
     a = np.array([[1.0, 0.2, 0.0, 0.0], [0.2, 0.8, 0.1, 0.0], [0.0, 0.1, 0.9, 0.2], [0.0, 0.0, 0.2, 0.7]])
     system = LinearSystem(a, np.arange(1.0, 5.0), encoding=encoding)
