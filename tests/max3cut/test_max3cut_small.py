@@ -13,11 +13,23 @@ from qalgs.circuits import max3cut_encoding
 from qalgs.errors import InvalidInputError
 from qalgs.max3cut import max3cut, maximize_form
 from qalgs.max3cut.arcs import cells, maximize_arcs, merge
-from qalgs.max3cut.low_rank import maximize_real_rank2, roots
+from qalgs.max3cut.low_rank import maximize_real_rank2, roots, score
 from qalgs.max3cut.problem import Problem, as_problem
 from qalgs.max3cut.qutrits import QutritQaoa
 from qalgs.max3cut.three_arc import angular_order, three_arc
 from qalgs.max3cut.vertices import maximize_vertices
+
+SYMMETRIC: dict[str, Any] = {
+    "wheel": nx.wheel_graph(6),
+    "star": nx.star_graph(6),
+    "lollipop": nx.lollipop_graph(4, 3),
+    "cube": nx.hypercube_graph(3),
+}
+# Two graphs by their edges; the best labelling of the rank-2 form leads by more than 5 % and is a maximum 3-cut.
+SIMPLE_SPECTRUM = (
+    "0-1 0-4 0-5 0-6 1-4 1-5 2-3 2-5 2-6 3-5 4-6 5-6",
+    "0-4 0-6 1-3 1-4 1-5 1-6 2-3 2-4 2-5 3-4 4-5 4-6",
+)
 
 
 def labellings(n: int, K: int = 3) -> np.ndarray:
@@ -180,5 +192,36 @@ def test_every_engine_and_refinement_on_a_small_wheel(method: Any, refine: Any) 
     assert problem.cut(found.labels) == found.cut
     assert found.cut <= best <= found.upper_bound + 1e-9
     # Eigenvalues of a wheel are degenerate: what bare low-rank engines cut depends on the basis that LAPACK takes.
+    # The two tests below hold on every machine.
     if method == "auto" or refine is not None:
         assert found.cut == best
+
+
+@pytest.mark.parametrize("method", ["arcs", "vertices"])
+@pytest.mark.parametrize("matrix", ["laplacian", "adjacency", "corrected"])
+@pytest.mark.parametrize("name", SYMMETRIC)
+def test_bare_engines_maximise_the_form_of_their_own_factor(method: Any, matrix: Any, name: str) -> None:
+    graph = SYMMETRIC[name]
+    found = max3cut(graph, method=method, matrix=matrix, top=40, seed=1)
+    assert found.spectrum is not None
+    factor = found.spectrum.factor
+    products = roots(3)[labellings(len(graph))] @ factor
+    best = float((np.abs(products) ** 2).sum(axis=1).max())
+    scored = [c for c in found.candidates if c.score is not None]
+    # Relative to the maximum, for a factor of equal eigenvalues has entries of rounding's size.
+    assert 1 - 1e-6 <= max(float(c.score or 0) for c in scored) / best <= 1 + 1e-9
+    for candidate in scored:
+        assert abs(float(candidate.score or 0) - score(factor, candidate.labels)) <= 1e-9 * best
+
+
+@pytest.mark.parametrize("method", ["three-arc", "arcs", "vertices"])
+@pytest.mark.parametrize("edges", SIMPLE_SPECTRUM)
+def test_bare_engines_where_eigenvalues_are_simple(method: Any, edges: str) -> None:
+    graph: Any = nx.Graph()
+    graph.add_edges_from(pair.split("-") for pair in edges.split())
+    problem = as_problem(graph)
+    found = max3cut(graph, method=method, matrix="laplacian", seed=1)
+    assert found.spectrum is not None
+    values = found.spectrum.values
+    assert (values[:3] - values[1:4]).min() > 0.6
+    assert found.cut == max(problem.cut(labels) for labels in labellings(7)) == 12
