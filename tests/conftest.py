@@ -15,6 +15,7 @@ import pytest
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--seed", type=int, default=0, help="session seed mixed into every test's generator")
+    parser.addoption("--seeded", action="store_true", help="run only tests with a generator, which a seed changes")
 
 
 @pytest.fixture
@@ -24,8 +25,15 @@ def rng(request: pytest.FixtureRequest) -> np.random.Generator:
     return np.random.default_rng([request.config.getoption("--seed"), int.from_bytes(digest[:8], "little")])
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Let the ten thousand inputs of a nightly run take their time."""
+def _is_seeded(item: pytest.Item) -> bool:
+    return "rng" in getattr(item, "fixturenames", ())
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Keep seeded tests alone where asked to; let the ten thousand inputs of a nightly run take their time."""
+    if config.getoption("--seeded"):
+        config.hook.pytest_deselected(items=[item for item in items if not _is_seeded(item)])
+        items[:] = filter(_is_seeded, items)
     if os.environ.get("QALGS_FUZZ") == "nightly":
         for item in items:
             if "robustness" in item.path.parts:

@@ -2,8 +2,8 @@
 
 A statistical test with a bound of z standard errors may fail by chance; one that was tuned to its seed fails far
 more often than its bound says. Every seed of 0..seeds-1 goes to the ``--seed`` option of ``tests/conftest.py``,
-which is mixed into the generator of each test. The exit code is 0 if no test fails more often than ``--allowed``
-(5 z tests should never do), 1 if one does, 2 if pytest could not run.
+which is mixed into the generator of each test; only tests with such a generator are run. The exit code is 0 if no
+test fails more often than ``--allowed`` (5 z tests should never do), 1 if one does, 2 if pytest could not run.
 """
 
 from __future__ import annotations
@@ -69,7 +69,16 @@ def sweep(paths: Sequence[str], seeds: int, extra: Sequence[str] = ()) -> Sweep:
     with tempfile.TemporaryDirectory() as folder:
         report = Path(folder) / "report.xml"
         for seed in range(seeds):
-            command = [sys.executable, "-m", "pytest", "-q", "--seed", str(seed), f"--junitxml={report}"]
+            command = [
+                sys.executable,
+                "-m",
+                "pytest",
+                "-q",
+                "--seeded",
+                "--seed",
+                str(seed),
+                f"--junitxml={report}",
+            ]
             done = subprocess.run(
                 [*command, *extra, *paths], cwd=ROOT, capture_output=True, text=True, check=False
             )
@@ -94,12 +103,14 @@ def main(argv: Sequence[str] | None = None) -> int:
         "--allowed", type=float, default=0.0, help="highest rate of failures of a test that is fine"
     )
     parser.add_argument("--json", action="store_true", help="print JSON")
+    parser.add_argument("--workers", type=int, default=1, help="processes that run tests (default 1)")
     parser.add_argument("-k", default="", help="pytest's own selection by name")
     options = parser.parse_args(argv)
     if options.seeds < 1:
         parser.error(f"--seeds must be at least 1, got {options.seeds}")
     try:
-        found = sweep(options.paths, options.seeds, ["-k", options.k] if options.k else [])
+        extra = ["-n", str(options.workers)] if options.workers > 1 else []
+        found = sweep(options.paths, options.seeds, [*extra, *(["-k", options.k] if options.k else [])])
     except RuntimeError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
