@@ -36,6 +36,7 @@ class Tables:
         self.qubits: list[int] = []
         self.data: list[npt.NDArray[np.complex128]] = []
         self.offset = 0
+        self.places: dict[tuple[int, bytes], list[tuple[int, npt.NDArray[np.complex128]]]] = {}
         self.width = max(32, num_qubits + num_qubits * (num_qubits - 1) // 2)
 
     def add(self, node: Node) -> None:
@@ -59,12 +60,22 @@ class Tables:
             assert node.matrix is not None
             start = len(self.qubits)
             self.qubits.extend(node.qubits)
-            self._op(codes.MATRIX, 0, node, start, len(self.qubits), self.offset)
-            self.data.append(node.matrix.ravel())
-            self.offset += 2 * node.matrix.size
+            self._op(codes.MATRIX, 0, node, start, len(self.qubits), self._stored(node.matrix))
             self.width = max(self.width, 2 << len(node.qubits))
         else:
             self._linear(node)
+
+    def _stored(self, matrix: npt.NDArray[np.complex128]) -> int:
+        """Return where a dense matrix stands in the data; one that comes again (an oracle, say) is kept once."""
+        flat = np.ascontiguousarray(matrix).ravel()
+        alike = self.places.setdefault((flat.size, flat[:256].tobytes()), [])
+        for place, known in alike:
+            if np.array_equal(known, flat):
+                return place
+        alike.append((self.offset, flat))
+        self.data.append(flat)
+        self.offset += 2 * flat.size
+        return alike[-1][0]
 
     def _op(
         self, code: int, q: int, node: Node, start: int = 0, stop: int = 0, aux: int = 0, vary: bool | None = None

@@ -76,6 +76,7 @@ def solve(
         found = method.estimate(problem, epsilon)
         typer.echo(found.to_json() if json else _lines(found.to_dict()))
         return
+    _announce(problem, len(SOLVERS) if compare else 1)
     if compare:
         from qalgs.qlsp import compare as side_by_side
 
@@ -95,6 +96,20 @@ def solve(
         typer.echo(f"figure written to {plot}", err=True)
     if not result.status.ok:
         raise typer.Exit(130 if result.status is Status.INTERRUPTED else 1)
+
+
+def _announce(problem: LinearSystem, solvers: int) -> None:
+    """Say so before work that takes minutes: dense algebra, 8 times as long and 4 times as large a qubit."""
+    seconds = solvers * 5.0 * 7.5 ** (problem.num_qubits - 10)  # measured for QSVT on one core
+    if seconds < 60:
+        return
+    memory = max(1, round(0.75 * 4.0 ** (problem.num_qubits - 10)))
+    system = f"{problem.size} rows on {problem.num_qubits} qubits"
+    typer.echo(
+        f"note: {system} take about {round(seconds / 60)} min or more and {memory} GB; "
+        "--estimate prints the cost at once, Ctrl-C stops",
+        err=True,
+    )
 
 
 def load_system(

@@ -76,6 +76,13 @@ def _parities(n: int) -> NDArray[np.float64]:
     return 1.0 - 2.0 * (np.bitwise_count(index[:, None] & index[None, :]) % 2)
 
 
+def check_readable(num_qubits: int) -> None:
+    """Refuse a state of more qubits than tomography can read."""
+    if num_qubits > MAX_TOMOGRAPHY:
+        rule = f"must be at most {MAX_TOMOGRAPHY} for tomography"
+        raise invalid("num_qubits", num_qubits, rule, "read observables instead")
+
+
 def tomography(executor: Executor, program: Program, rhs: NDArray[Any]) -> Reading:
     """Reconstruct the solution state from all ``3**n`` Pauli settings and return its dominant eigenvector.
 
@@ -105,10 +112,7 @@ def tomography(executor: Executor, program: Program, rhs: NDArray[Any]) -> Readi
     """
     _check(executor, program, rhs)
     n = program.num_system
-    if n > MAX_TOMOGRAPHY:
-        raise invalid(
-            "num_qubits", n, f"must be at most {MAX_TOMOGRAPHY} for tomography", "read observables instead"
-        )
+    check_readable(n)
     settings = ["".join(s) for s in product("XZ" if program.real and n == 1 else "XYZ", repeat=n)]
     good, total = _measure(executor, program, rhs, settings)
     shots = int(total.sum())

@@ -9,7 +9,7 @@ from engine_cases import STANDARD, random_circuit
 from qiskit import QuantumCircuit
 from qiskit.circuit import Parameter
 from qiskit.circuit.library import XXPlusYYGate
-from qiskit.quantum_info import Statevector
+from qiskit.quantum_info import Statevector, random_unitary
 
 from qalgs.backends import Program, compile_circuit
 from qalgs.backends.compiler_structure import structure
@@ -27,6 +27,21 @@ def test_states_equal_qiskit(num_qubits: int, free: bool, rng: np.random.Generat
         for row, state in zip(values, states, strict=True):
             reference = Statevector(circuit.assign_parameters(row)).data
             assert np.abs(state - reference).max() < 1e-12, str(circuit.draw())
+
+
+def test_dense_matrices_that_come_again_are_kept_once(rng: np.random.Generator) -> None:
+    tops = [random_unitary(16, seed=int(rng.integers(1 << 30))).data for _ in range(2)]
+    # alike in their first sixteen rows
+    first, second = (np.kron(np.diag([0.0, 1.0]), top) + np.kron(np.diag([1.0, 0.0]), np.eye(16)) for top in tops)
+    circuit = QuantumCircuit(6)
+    circuit.h(range(6))
+    for matrix, qubits in ((first, [0, 1, 2, 3, 4]), (second, [1, 2, 3, 4, 5]), (first, [5, 3, 1, 0, 2])):
+        circuit.unitary(matrix, qubits)
+        circuit.t(0)
+    program = compile_circuit(circuit)
+    assert program.floats.size < 3 * 2 * 32**2  # two matrices of three
+    assert program.floats.size >= 2 * 2 * 32**2
+    assert np.abs(program.states([])[0] - Statevector(circuit).data).max() < 1e-12
 
 
 @pytest.mark.parametrize("num_qubits", range(1, 9))

@@ -200,6 +200,29 @@ def test_solvers_side_by_side(tmp_path: Path, capsys: Capture) -> None:
     assert all(name in printed for name in ("QSVT", "HHL", "VQLS"))
 
 
+@pytest.mark.parametrize(("rows", "options", "minutes"), [(4096, [], 5), (2048, ["--compare"], 4), (1024, [], 0)])
+def test_long_work_is_announced(
+    rows: int,
+    options: list[str],
+    minutes: int,
+    tmp_path: Path,
+    capsys: Capture,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    from qalgs.qlsp.solvers.base import Solver
+
+    def stopped(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Solver, "solve", stopped)
+    laplacian = sparse.diags_array([-1.0, 4.0, -1.0], offsets=[-1, 0, 1], shape=(rows, rows)).tocsr()
+    path = tmp_path / "system.npz"
+    sparse.save_npz(path, laplacian)
+    assert main(["solve", str(path), *options]) == 130
+    note = f"note: {rows} rows on {rows.bit_length() - 1} qubits take about {minutes} min or more and "
+    assert (note in capsys.readouterr().err) is (minutes > 0)
+
+
 def test_vectors_without_the_key(tmp_path: Path, capsys: Capture) -> None:
     vector = tmp_path / "v.npz"
     np.savez(vector, c=np.ones(2))

@@ -57,6 +57,10 @@ REFUSED: dict[str, tuple[Callable[[], object], str]] = {
     "level": (lambda: noise_sweep([INNER], SMALL, [0.95]), "levels must lie between 0 and 0.9, got 0.95"),
     "no level": (lambda: noise_sweep([INNER], SMALL, []), "levels must not be empty, got []"),
     "nothing to run": (lambda: noise_sweep([], SMALL, [0.1]), "solvers must not be empty, got []"),
+    "wide readout": (
+        lambda: INNER.solve(poisson(128), shots=10, seed=1),
+        "num_qubits must be at most 6 for tomography, got 7; read observables instead",
+    ),
     "steps": (lambda: ConjugateGradient(-1), "steps must not be negative, got -1"),
     "steps of descent": (lambda: GradientDescent(-1), "steps must not be negative, got -1"),
     "plan": (

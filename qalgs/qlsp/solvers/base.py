@@ -93,7 +93,8 @@ class Solver(ABC):
             backend: ``"compiled"`` (default), ``"aer"``, ``"pennylane"``, ``"statevector"``, or a Qiskit backend.
             sampler: Any V2 sampler; needs ``shots``.
             estimator: Any V2 estimator, for the observables.
-            shots: Shots for each measurement setting; None reads exact amplitudes.
+            shots: Shots for each measurement setting; None reads exact amplitudes, of n qubits in time
+                ``8**n`` and memory ``4**n`` (5 s at n = 10 for QSVT, 5 min and 12 GB at n = 12).
             seed: Seed.
             observables: Hermitian matrices of the system's size (dense, sparse or operators with ``to_matrix``) by
                 name; ``<x|O|x>`` is returned for each.
@@ -105,6 +106,10 @@ class Solver(ABC):
         expect(Executor, type(None), executor=executor)
         root = None if seed is None else root_seed(seed)
         executor = executor or Executor(backend, sampler, shots, root, estimator)
+        if not executor.exact:
+            from ..readout import check_readable
+
+            check_readable(system.num_qubits)
         wanted = checked_observables(system, observables)
         return self.run(system, Task(self.wanted(epsilon), executor, root, wanted, callback))
 
