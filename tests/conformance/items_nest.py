@@ -75,8 +75,8 @@ STRATEGIES = [
         "Qoncord",
         ({"starts": 9}, "starts must be .*9"),
         ({"esp_low": NAN}, "esp_low must be .*nan"),
+        ({"esp_low": "nonsense"}, "esp_low must be .*nonsense"),
         CYCLES,
-        accepted=frozenset({"esp_low"}),
     ),
     Item(
         kind="strategy",
