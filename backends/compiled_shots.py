@@ -15,6 +15,8 @@ from qalgs.backends.observables import CompiledObservable
 Floats = npt.NDArray[np.float64]
 Integers = npt.NDArray[np.int64]
 Complexes = npt.NDArray[np.complex128]
+# The rounding of a plain sum over more outcomes than this may reach the 1e-12 that NumPy's multinomial allows.
+_PLAIN = 4096
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +97,8 @@ def sample(
     p = np.empty((len(states), states.shape[1]))
     for basis in settings:
         probabilities(observable.num_qubits, basis.letters, states.view(np.float64), p)
+        if p.shape[1] > _PLAIN:
+            p /= p.sum(axis=1, keepdims=True)
         counts = rng.multinomial(shots, p)
         mean = counts @ basis.outcome / shots
         values += mean

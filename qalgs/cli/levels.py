@@ -27,6 +27,7 @@ def levels(
     """Find the lowest levels of the operator in PROBLEM."""
     from qalgs.cli.levels_file import load_levels
     from qalgs.cli.runfolder import check_writable
+    from qalgs.results import Status
 
     file = load_levels(problem)
     if out is not None:
@@ -49,6 +50,8 @@ def levels(
         _table(result, reference)
         if out is not None:
             typer.echo(f"written to {out}")
+    if result.status is Status.INTERRUPTED:
+        raise typer.Exit(130)
 
 
 def _run(solver: Any, hamiltonian: object, quiet: bool) -> ExcitedStatesResult:

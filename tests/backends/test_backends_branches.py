@@ -467,3 +467,14 @@ def test_energies_and_slopes_of_two_qubits(kept: list[bool] | None, rng: np.rand
     program, bra = compile_circuit(circuit), rng.normal(size=4) + 1j * rng.normal(size=4)
     states = [Statevector(circuit.assign_parameters(points[0] + e)).data for e in (steps[0], -steps[0])]
     assert np.isclose(program.vjp(points[0], bra)[0, 0], np.vdot(bra, states[0] - states[1]) / 2e-5, atol=1e-7)
+
+
+def test_shots_of_wide_registers_add_up_to_one() -> None:
+    """Many outcomes: the rounding of their sum must not be refused as a probability above 1."""
+    n = 17
+    circuit = QuantumCircuit(n)
+    circuit.ry(Parameter("a"), range(n))
+    total = SparsePauliOp.from_sparse_list([("Z", [q], 1.0) for q in range(n)], n)
+    angles = np.array([[0.4485917877809862], [-0.44124258698566], [-0.6809779034588956]])
+    data = CompiledEstimator(default_shots=1000, seed=1).run([(circuit, total, angles)]).result()[0].data
+    assert (np.abs(data.evs - n * np.cos(angles[:, 0])) < 5 * data.stds + 1e-9).all()

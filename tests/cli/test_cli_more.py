@@ -21,6 +21,7 @@ from qalgs.cli.files import plain_warnings
 from qalgs.cli.jobsfile import find_line, load_jobs
 from qalgs.cli.kinds import KINDS, read_graph
 from qalgs.cli.levels_file import load_levels
+from qalgs.eigengame.exact import ExactPlayers
 from qalgs.errors import InvalidInputError, QalgsWarning
 from qalgs.max3cut import torus, write_gset
 from qalgs.nest import Custom
@@ -83,6 +84,26 @@ def test_notes_of_a_run_are_warnings(tmp_path: Path, capsys: Capture) -> None:
     assert main(["levels", file(tmp_path, text), "--json"]) in (0, 1)
     noted = [line for line in capsys.readouterr().err.splitlines() if line.startswith("warning: ")]
     assert any("penalty (beta) = 0.01 must exceed E_k - E_0" in line for line in noted)
+
+
+def test_interrupted_levels_are_shown_and_exit_130(
+    tmp_path: Path, capsys: Capture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = ExactPlayers.snapshot
+    found: list[Any] = []
+
+    def snapshot(self: ExactPlayers, *arguments: Any) -> Any:
+        if found:
+            raise KeyboardInterrupt
+        found.append(real(self, *arguments))
+        return found[0]
+
+    monkeypatch.setattr(ExactPlayers, "snapshot", snapshot)
+    assert main(["levels", file(tmp_path, CHAIN.replace("k = 1", "k = 2")), "--json", "-q"]) == 130
+    document = json.loads(capsys.readouterr().out)
+    assert document["status"] == "INTERRUPTED"
+    assert document["energies"] == pytest.approx(document["exact"], abs=1e-6)
+    assert len(document["energies"]) == 1
 
 
 @pytest.mark.parametrize(

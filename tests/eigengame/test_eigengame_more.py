@@ -360,6 +360,10 @@ def test_seventeen_qubits_have_energies_but_no_vectors() -> None:
         warnings.simplefilter("ignore", QalgsWarning)
         found = ExcitedStates(k=1, seed=0, ansatz=ansatz, restarts=1, budget=30).run(field)
     assert found.energies[0] == pytest.approx(-n, abs=1e-5)
+    sampled = ExcitedStates(k=1, seed=0, ansatz=ansatz, restarts=1, budget=2, shots=100)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", QalgsWarning)
+        assert sampled.run(field).states.size == 0
     with pytest.raises(InvalidInputError, match=r"^this needs state vectors, which are kept up to 16 qubits"):
         found.transition(field, 0, 0)
 

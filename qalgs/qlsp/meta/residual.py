@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from itertools import count
 from numbers import Integral
 
 import numpy as np
@@ -93,12 +92,13 @@ class ResidualCorrection(MetaSolver):
         limit = self.steps if self.steps is not None else 100
         status = Status.BUDGET
         try:
-            for index in count(1):
+            while True:
                 r = quantum_residual(system, y)
                 ledger.matvecs += 1
                 if self._error(system, y, r) <= eps:
                     status = Status.CONVERGED
                     break
+                index = len(history) + 1
                 if index > limit:
                     break
                 problem = problem_of(system, r)
