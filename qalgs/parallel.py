@@ -96,6 +96,9 @@ def run_iter(
     Yields:
         The results, in order. Closing the generator early cancels what has not started.
 
+    Raises:
+        InvalidInputError: If ``parallel`` breaks its rule, or names no registered backend.
+
     Example:
         >>> list(run_iter(abs, [-1, -2]))
         [1, 2]

@@ -291,6 +291,9 @@ def rank1_bound(values: Real, residuals: Real) -> Real:
     Returns:
         One bound per player; infinite for the last value, whose gap is not known.
 
+    Raises:
+        InvalidInputError: If there are not as many residuals as values.
+
     Example:
         >>> rank1_bound(np.array([4.0, 2.0]), np.array([1e-3, 1e-3]))[0].item()
         0.001

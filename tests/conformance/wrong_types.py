@@ -19,7 +19,7 @@ from qalgs.nest.joint import Tenant
 Arguments = Callable[[], dict[str, Any]]
 
 
-def graph() -> nx.Graph:
+def graph() -> Any:
     return nx.complete_graph(3)
 
 
