@@ -239,6 +239,11 @@ def test_nonsense_is_refused(bad: Any) -> None:
         parallel.placement(bad)
 
 
+def test_unknown_backends_are_refused() -> None:
+    with pytest.raises(InvalidInputError, match="parallel must name a registered joblib backend, got 'abacus'"):
+        parallel.run_all(abs, [1], parallel="abacus:2")
+
+
 def test_parallel_stands_alone() -> None:
     with pytest.raises(InvalidInputError, match="parallel must stand alone"):
         parallel.run_all(abs, [1], n_jobs=2, parallel=2)
