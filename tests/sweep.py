@@ -90,7 +90,8 @@ def sweep(paths: Sequence[str], seeds: int, extra: Sequence[str] = ()) -> Sweep:
                 runs[name] += 1
                 if not passed:
                     failures.setdefault(name, []).append(seed)
-            print(f"seed {seed}: {sum(seed in s for s in failures.values())} failed", file=sys.stderr, flush=True)
+            failed = sorted(name for name, where in failures.items() if seed in where)
+            print(f"seed {seed}: {len(failed)} failed {' '.join(failed)}".rstrip(), file=sys.stderr, flush=True)
     return Sweep(seeds=tuple(range(seeds)), runs=dict(runs), failures=failures)
 
 
