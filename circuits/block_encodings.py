@@ -9,6 +9,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from functools import cached_property, partial
+from numbers import Real
 from typing import cast
 
 import numpy as np
@@ -24,7 +25,7 @@ from qalgs.circuits.oracles import (
     oracle_gate,
     unitary_circuit,
 )
-from qalgs.errors import InvalidInputError, invalid
+from qalgs.errors import InvalidInputError, as_array, expect, invalid
 
 Matrix = NDArray[np.complex128]
 
@@ -164,7 +165,7 @@ class BlockEncoding(ABC):
 
 def square_power_of_two(matrix: ArrayLike, name: str = "matrix") -> Matrix:
     """Return ``matrix`` as a complex array after checking that it is 2**n by 2**n, finite, with n >= 1."""
-    a = np.asarray(matrix, dtype=np.complex128)
+    a = as_array(name, matrix, complex)
     if a.ndim != 2 or a.shape[0] != a.shape[1]:
         raise invalid(name, a.shape, "must be square")
     if a.shape[0] < 2 or a.shape[0] & (a.shape[0] - 1):
@@ -199,6 +200,7 @@ class Dilation(BlockEncoding):
     """
 
     def __init__(self, matrix: ArrayLike, alpha: float | None = None) -> None:
+        expect(Real, type(None), alpha=alpha)
         a = square_power_of_two(matrix)
         left, sigma, right = np.linalg.svd(a)
         norm = float(sigma[0])
@@ -282,6 +284,8 @@ class UserEncoding(BlockEncoding):
     """
 
     def __init__(self, circuit: QuantumCircuit, matrix: ArrayLike, alpha: float) -> None:
+        expect(QuantumCircuit, circuit=circuit)
+        expect(Real, alpha=alpha)
         a = square_power_of_two(matrix)
         self._matrix = a
         self._circuit = circuit
@@ -362,6 +366,8 @@ class Shifted(ComposedEncoding):
     """
 
     def __init__(self, base: BlockEncoding, eta: float, phase: complex = 1.0) -> None:
+        expect(BlockEncoding, base=base)
+        expect(Real, eta=eta)
         if not (np.isfinite(eta) and eta > 0):
             raise invalid("eta", eta, "must be finite and above zero")
         if phase not in (1.0, 1j):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from numbers import Integral, Real
 from typing import Any
 
 import networkx as nx
@@ -16,12 +17,12 @@ from qiskit.quantum_info import SparsePauliOp
 
 from qalgs.circuits import Max3CutEncoding, max3cut_encoding, max3cut_qaoa
 from qalgs.circuits.max3cut_encodings import EncodingName
-from qalgs.errors import invalid
+from qalgs.errors import as_array, expect, invalid
 from qalgs.optimizers import COBYLA, Optimizer, minimize
 from qalgs.results import Result, Status, versions
 from qalgs.seeds import Seed, keyed, root_seed
 
-from .checks import check_count
+from .checks import check_count, check_primitive
 from .problem import GraphLike, Labels, Problem, as_problem
 from .qaoa_machines import Machine, QubitMachine, QutritMachine
 
@@ -152,6 +153,7 @@ def vqa_job(
         (9, -2.0)
     """
     check_count("budget", budget)
+    _check_start(warm_start, optimizer)
     problem = as_problem(graph, weight)
     coded = max3cut_encoding(_plain(problem), encoding)
     labels = _labels(problem, warm_start)
@@ -229,6 +231,9 @@ def run_qaoa(
     check_count("samples", samples)
     check_count("reps", reps)
     check_count("estimator_shots", estimator_shots, 0)
+    _check_start(warm_start, optimizer, bias, initial_point)
+    check_primitive("estimator", estimator)
+    check_primitive("sampler", sampler)
     began, cpu = time.perf_counter(), time.process_time()
     problem, root = as_problem(graph, weight), root_seed(seed)
     labels = _labels(problem, warm_start)
@@ -248,6 +253,17 @@ def run_qaoa(
     )  # fmt: skip
 
 
+def _check_start(
+    warm_start: object, optimizer: object, bias: object = 0.6, initial_point: object | None = None
+) -> None:
+    """Refuse what a run starts from, or is trained with, if it is of the wrong type."""
+    expect(Mapping, type(None), warm_start=warm_start)
+    expect(Optimizer, type(None), optimizer=optimizer)
+    expect(Real, bias=bias)
+    if initial_point is not None:
+        as_array("initial_point", initial_point)
+
+
 def _machine(
     coded: Max3CutEncoding, reps: int, labels: Labels | None, bias: float,
     estimator: BaseEstimatorV2 | None, sampler: BaseSamplerV2 | None, root: int,
@@ -256,8 +272,9 @@ def _machine(
     if coded.name != "qutrit":
         circuit = max3cut_qaoa(coded, reps, warm_start=labels, bias=bias)
         return QubitMachine(coded, circuit, estimator, sampler, root)
-    if estimator is not None or sampler is not None:
-        raise invalid("estimator", estimator, "must be None for qutrits", "take a qubit encoding")
+    for name, given in (("estimator", estimator), ("sampler", sampler)):
+        if given is not None:
+            raise invalid(name, given, "must be None for qutrits", "take a qubit encoding")
     return QutritMachine(coded, labels, bias)
 
 
@@ -312,7 +329,7 @@ def _train(
         values = machine.energies(points)
         start, spent = points[int(values.argmin())], len(points)
     else:
-        start = np.asarray(initial_point, dtype=np.float64)
+        start = as_array("initial_point", initial_point)
         if start.shape != (2 * reps,):
             raise invalid("initial_point", start.shape, f"must have shape ({2 * reps},)", "betas, then gammas")
     left = budget - spent
@@ -344,6 +361,10 @@ def _labels(problem: Problem, partition: Mapping[Any, int] | None) -> Labels | N
     missing = [node for node in problem.nodes if node not in partition]
     if missing:
         raise invalid("warm_start", missing[0], "must label every node; this one is missing")
+    for node in problem.nodes:
+        expect(Integral, **{f"warm_start[{node!r}]": partition[node]})
+        if not 0 <= partition[node] <= 2:
+            raise invalid(f"warm_start[{node!r}]", partition[node], "must be 0, 1 or 2")
     return np.array([partition[node] for node in problem.nodes], dtype=np.int8)
 
 

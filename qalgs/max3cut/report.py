@@ -6,23 +6,23 @@ The rows and the table themselves are in :mod:`~qalgs.max3cut.table`.
 from __future__ import annotations
 
 import dataclasses
-import math
 import os
 import platform
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache, partial
+from numbers import Integral
 from pathlib import Path
 from typing import Literal, get_args
 
 from qalgs.circuits.max3cut_encodings import EncodingName
-from qalgs.errors import invalid
+from qalgs.errors import expect, expect_callable, invalid
 from qalgs.parallel import Parallel, run_iter
 
 from . import rivals
 from .bounds import UpperBound, best_of, check_bound, rounded, upper_bound
-from .checks import check_count
+from .checks import check_count, check_seconds, check_series
 from .problem import GraphLike, Problem, as_problem
 from .registry import best_known
 from .solver import max3cut
@@ -102,8 +102,12 @@ def compare(
         check_count(key, value, least)
     if encoding not in get_args(EncodingName):
         raise invalid("encoding", encoding, f"must be one of {', '.join(get_args(EncodingName))}")
-    if budget is not None and not (math.isfinite(budget) and budget > 0):
-        raise invalid("budget", budget, "must be a positive number of seconds or None")
+    check_seconds(budget)
+    expect_callable(callback=callback)
+    check_series(graphs=graphs, methods=methods, seeds=seeds)
+    methods, seeds = tuple(methods), tuple(seeds)
+    for seed in seeds:
+        expect(Integral, seeds=seed)
     for name in methods:
         if name not in get_args(MethodName):
             raise invalid("methods", name, f"must be among {', '.join(get_args(MethodName))}")

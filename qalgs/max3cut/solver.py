@@ -5,17 +5,18 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Generator, Iterator
+from numbers import Integral
 
 import numpy as np
 
-from qalgs.errors import invalid
+from qalgs.errors import expect, expect_callable, invalid
 from qalgs.parallel import Parallel, placement, resolve_jobs
 from qalgs.results import Status
 from qalgs.seeds import Seed, keyed, root_seed
 
 from .auto import run_auto
 from .bounds import Bound, UpperBound, base_bound, best_of, check_bound, rounded
-from .checks import check_count
+from .checks import check_count, check_seconds
 from .enumeration import (
     DEFAULT_CIRCLES,
     Enumeration,
@@ -101,6 +102,7 @@ def max3cut(
         >>> result.cut, result.upper_bound, sorted(set(result.partition.values()))
         (6, 6, [0, 1, 2])
     """
+    expect_callable(callback=callback)
     events = iter_max3cut(
         graph, weight, rank, method, matrix, refine, top, bound, budget, seed, n_jobs,
         circles=circles, max_candidates=max_candidates, backend=backend, parallel=parallel,
@@ -182,10 +184,10 @@ def iter_max3cut(
     check_bound(bound)
     check_count("top", top)
     check_count("circles", circles)
+    expect(Integral, max_candidates=max_candidates)
     if isinstance(max_candidates, bool) or max_candidates < 1:
         raise invalid("max_candidates", max_candidates, "must be an int of at least 1")
-    if budget is not None and not 0 < budget < 1e18:
-        raise invalid("budget", budget, "must be a positive number of seconds or None")
+    check_seconds(budget, 1e18)
     n_jobs, backend = placement(parallel, n_jobs, backend)
     options = Options(
         rank=rank, method=method, matrix=matrix, refine=refine, top=top, bound=bound,

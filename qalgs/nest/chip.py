@@ -75,10 +75,14 @@ class Chip:
     dt: float | None = None
 
     @classmethod
-    def of(cls, device: DeviceSnapshot | Chip | Any) -> Chip:
+    def of(cls, device: DeviceSnapshot | Chip | Any, name: str = "snapshot") -> Chip:
         """Return the view of a snapshot, a Qiskit ``Target``, a backend, or a chip itself.
 
         Views of the last sixteen devices are kept, so repeated calls cost nothing.
+
+        Args:
+            device: Any of these.
+            name: What the caller calls it.
 
         Raises:
             InvalidInputError: If ``device`` is none of these.
@@ -89,7 +93,7 @@ class Chip:
         if held is not None and held[0] is device:
             _CACHE.move_to_end(id(device))
             return held[1]
-        chip = _view(device)
+        chip = _view(device, name)
         _CACHE[id(device)] = (device, chip)
         while len(_CACHE) > 16:
             _CACHE.popitem(last=False)
@@ -158,7 +162,7 @@ def device_of(chip: Chip) -> Any | None:
     return next((device for device, known in _CACHE.values() if known is chip), None)
 
 
-def _view(device: Any) -> Chip:
+def _view(device: Any, name: str = "snapshot") -> Chip:
     if hasattr(device, "gate_errors") and hasattr(device, "readout_error"):
         return _build(
             device.name,
@@ -176,7 +180,7 @@ def _view(device: Any) -> Chip:
     target = getattr(device, "target", device)
     if not hasattr(target, "operation_names"):
         raise InvalidInputError(
-            f"snapshot must be a DeviceSnapshot, a backend or a Target, got {type(device).__name__}; "
+            f"{name} must be a DeviceSnapshot, a backend or a Target, got {type(device).__name__}; "
             "use DeviceSnapshot.from_backend(backend)"
         )
     return _view(DeviceSnapshot.from_target(target, name=str(getattr(device, "name", None) or "target")))

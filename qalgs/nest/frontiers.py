@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -95,13 +96,14 @@ def frontier(
         schedule: For jobs that bring none.
         parallel: Plan the fractions side by side: a number of workers, or the address of a Dask scheduler.
         callback: Called with every point as it is found.
-        options: Passed to :func:`plan`.
+        options: Passed to :func:`plan`, whose ``fidelity`` is the fraction.
 
     Returns:
         One point per fraction, with the bound.
 
     Raises:
         InvalidInputError: If there is no fraction, or one is not in (0, 1].
+        TypeError: If :func:`plan` has no option of a name.
 
     Example:
         >>> from qalgs.backends import DeviceSnapshot
@@ -117,10 +119,10 @@ def frontier(
     if not len(fractions):
         raise invalid("fractions", fractions, "must hold at least one number in (0, 1]")
     chosen = schedule if schedule is not None else Linear(6, "0.75*best", "best")
-    requests = as_requests(jobs, snapshot, schedule=chosen)
+    requests = as_requests(jobs, snapshot, schedule=chosen, **_of_layouts(options))
     ready = {r.name: r.catalogue for r in requests}
     best = {r.name: r.best for r in requests}
-    arguments = {"schedule": chosen, "catalogues": ready, **options}
+    arguments = {**options, "schedule": chosen, "catalogues": ready}
     work = partial(_point, jobs, snapshot, buffer, crosstalk, arguments, best)
     serial = 0.0
     points = []
@@ -132,6 +134,12 @@ def frontier(
     return Frontier(
         device=requests[0].catalogue.name, jobs=len(requests), serial_seconds=serial, points=tuple(points)
     )
+
+
+def _of_layouts(options: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the options that choose the layouts; the others are the search's own."""
+    planning = set(inspect.signature(plan).parameters) - {"fidelity", "catalogues", "options"}
+    return {name: value for name, value in options.items() if name not in planning}
 
 
 def _point(

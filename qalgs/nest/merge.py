@@ -10,12 +10,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from numbers import Integral
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from qalgs.errors import InvalidInputError, invalid
+from qalgs.errors import InvalidInputError, as_array, expect, invalid
 
 from .chip import Chip, Floats
 from .placed import Placed, place, placed_from_isa
@@ -206,10 +207,10 @@ def merge(
         >>> merge(jobs, [np.zeros((1, 4))] * 2, manila, buffer=1).num_rounds
         2
     """
-    chip = Chip.of(device)
-    if len(jobs) != len(points) or not jobs:
-        raise invalid("points", len(points), f"must be given for each of {len(jobs)} jobs")
+    chip = Chip.of(device, "device")
+    expect(dict, type(None), cache=cache)
     given = _points(jobs, points)
+    held_by = _spans(jobs, given, spans)
     kept: dict[Any, Any] = {} if cache is None else cache
     if len(kept) > _MOST_KEPT:
         kept.clear()
@@ -219,9 +220,6 @@ def merge(
         _check_gates(jobs, chip)
         # The jobs are kept with their entry: an id is only unique among the living.
         kept[together] = tuple(jobs)
-    held_by = [(0, len(p) * len(job.bases)) for job, p in zip(jobs, given, strict=True)]
-    if spans is not None:
-        held_by = [(lo, min(hi, most)) for (lo, hi), (_, most) in zip(spans, held_by, strict=True)]
     pubs = []
     for parts, held in _rounds_by_parts(jobs, held_by).items():
         circuit, order = _circuit(jobs, parts, chip.num_qubits, barrier, kept)
@@ -244,11 +242,36 @@ def merge(
 
 def _points(jobs: Sequence[Placed], points: Sequence[Floats]) -> tuple[Floats, ...]:
     """Return the parameters of each job as a finite array of shape (m_j, d_j)."""
-    given = tuple(np.atleast_2d(np.asarray(p, dtype=np.float64)) for p in points)
+    expect(Sequence, jobs=jobs)
+    for i, job in enumerate(jobs):
+        expect(Placed, **{f"jobs[{i}]": job})
+    expect(Sequence, np.ndarray, points=points)
+    if len(jobs) != len(points) or not jobs:
+        raise invalid("points", len(points), f"must be given for each of {len(jobs)} jobs")
+    given = tuple(
+        np.atleast_2d(as_array(f"points of job {job.name!r}", p)) for job, p in zip(jobs, points, strict=True)
+    )
     for job, p in zip(jobs, given, strict=True):
         if p.ndim != 2 or p.shape[1] != job.num_parameters or not np.all(np.isfinite(p)):
             raise invalid(f"points of job {job.name!r}", p.shape, f"must be finite, (m, {job.num_parameters})")
     return given
+
+
+def _spans(
+    jobs: Sequence[Placed], points: Sequence[Floats], spans: Sequence[tuple[int, int]] | None
+) -> list[tuple[int, int]]:
+    """Return the first and last (exclusive) circuit of each job: what was asked for, as far as there are any."""
+    whole = [(0, len(p) * len(job.bases)) for job, p in zip(jobs, points, strict=True)]
+    if spans is None:
+        return whole
+    expect(Sequence, spans=spans)
+    if len(spans) != len(jobs):
+        raise invalid("spans", len(spans), f"must be given for each of {len(jobs)} jobs")
+    for i, span in enumerate(spans):
+        if not isinstance(span, Sequence) or len(span) != 2:
+            raise invalid(f"spans[{i}]", span, "must be a pair: first and last circuit")
+        expect(Integral, **{f"spans[{i}][0]": span[0], f"spans[{i}][1]": span[1]})
+    return [(lo, min(hi, most)) for (lo, hi), (_, most) in zip(spans, whole, strict=True)]
 
 
 def _num_rounds(spans: Sequence[tuple[int, int]]) -> int:

@@ -5,11 +5,12 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from numbers import Integral, Real
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
 import numpy as np
 
-from qalgs.errors import InfeasibleError, invalid
+from qalgs.errors import InfeasibleError, expect, invalid
 from qalgs.results import Result
 from qalgs.seeds import Seed, keyed, root_seed
 
@@ -171,6 +172,8 @@ def _check_search(objective: str, restarts: int, time_limit: float) -> None:
     """Refuse goals and limits of the search that mean nothing."""
     if objective not in get_args(Objective):
         raise invalid("objective", objective, "must be 'targets' or 'max_min_esp'")
+    expect(Integral, restarts=restarts)
+    expect(Real, time_limit=time_limit)
     if isinstance(restarts, bool) or restarts < 1:
         raise invalid("restarts", restarts, "must be at least 1")
     if not 0 < time_limit < math.inf:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -79,7 +80,9 @@ def as_requests(
     Raises:
         InfeasibleError: If a job fits nowhere; the message names it.
         InvalidInputError: If there is no job, a name comes twice, or a job has no circuit.
+        TypeError: If there is no option of a name, also where every catalogue is ready.
     """
+    _check_options(options)
     expect(Schedule, str, type(None), schedule=schedule)
     expect(Mapping, type(None), catalogues=catalogues)
     expect(QubitWalk, type(None), walk=walk)
@@ -103,6 +106,17 @@ def as_requests(
     if not requests:
         raise InvalidInputError("jobs must hold at least one job, got none")
     return requests
+
+
+def _check_options(options: Mapping[str, Any]) -> None:
+    """Refuse options that :meth:`LayoutCatalogue.for_circuit` does not have."""
+    parameters = inspect.signature(LayoutCatalogue.for_circuit).parameters.values()
+    known = [p.name for p in parameters if p.kind is p.KEYWORD_ONLY]
+    for name in options:
+        if name not in known:
+            raise TypeError(
+                f"got an unexpected keyword argument {name!r}; options of layouts are {', '.join(known)}"
+            )
 
 
 def structure(circuit: QuantumCircuit) -> tuple[object, ...]:

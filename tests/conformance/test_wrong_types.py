@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from wrong_types import CALLS, LATE, METHODS, NAMED_OTHERWISE, RECORDS, Arguments
+from wrong_types import CALLS, METHODS, NAMED_OTHERWISE, RECORDS, Arguments
 
 from qalgs.errors import QalgsError
 
@@ -79,8 +79,6 @@ def test_wrong_types_are_named(key: str, tmp_path: Path, monkeypatch: pytest.Mon
     get, arguments = PROBED[key]
     function, given = get(), arguments()
     for name, value in wrong(function, given):
-        if name in LATE.get(key, "").split():
-            continue
         refusal = refusal_of(function, {**given, name: value})
         if refusal is None:
             continue
@@ -109,3 +107,41 @@ def test_a_snapshot_is_inflated_by_a_mapping() -> None:
     for factors in (1.5, None, [1.5]):
         with pytest.raises(QalgsError, match="factors must be a mapping, got"):
             snapshot.inflate(factors)
+
+
+@pytest.mark.parametrize("key", ["nest.frontier", "nest.pack", "nest.plan"])
+@pytest.mark.parametrize("ready", [False, True], ids=["catalogues made", "catalogues given"])
+def test_unknown_options_are_named(key: str, ready: bool) -> None:
+    given = CALLS[key]()
+    if ready:
+        find = public("nest.LayoutCatalogue").for_circuit
+        given["catalogues"] = {"job0": find(given["jobs"][0], given["snapshot"])}
+    with pytest.raises(TypeError, match="unexpected keyword argument 'fractons'"):
+        public(key)(**given, fractons=(0.9,))
+
+
+@pytest.mark.parametrize("item", ["house.txt", CALLS["max3cut.compare"]()["graphs"][0]])
+def test_one_graph_is_not_a_series_of_graphs(item: Any) -> None:
+    with pytest.raises(QalgsError, match=r"graphs must be a sequence, got .*; put it into a list"):
+        public("max3cut.compare")(item, ("greedy",))
+
+
+@pytest.mark.parametrize(("label", "rule"), [("red", "must be an integer"), (3, "must be 0, 1 or 2")])
+def test_labels_of_a_warm_start_are_named(label: Any, rule: str) -> None:
+    with pytest.raises(QalgsError, match=rf"warm_start\[1\] {rule}, got {label!r}"):
+        public("max3cut.vqa_job")(CALLS["max3cut.vqa_job"]()["graph"], warm_start={0: 0, 1: label, 2: 2})
+
+
+def test_pairs_and_lengths_of_a_merge_are_named() -> None:
+    given = CALLS["nest.merge"]()
+    with pytest.raises(QalgsError, match=r"spans must be given for each of 1 jobs, got 2"):
+        public("nest.merge")(**given, spans=[(0, 1), (0, 1)])
+    with pytest.raises(QalgsError, match=r"spans\[0\] must be a pair"):
+        public("nest.merge")(**given, spans=[(0,)])
+    with pytest.raises(QalgsError, match=r"jobs\[0\] must be a Placed, got 3"):
+        public("nest.merge")(**{**given, "jobs": [3]})
+
+
+def test_frontier_options_choose_the_layouts() -> None:
+    found = [public("nest.frontier")(**CALLS["nest.frontier"](), exclude=out) for out in ((), (3, 4))]
+    assert found[0].points[0].worst_esp > found[1].points[0].worst_esp

@@ -251,7 +251,7 @@ CALLS: dict[str, Arguments] = {
     "nest.make_schedule": named(kind="linear"),
     "nest.make_strategy": named(name="best-map"),
     "nest.merge": lambda: {"jobs": [placed()], "points": [np.zeros((1, 4))], "device": manila()},
-    "nest.pack": lambda: {**batch(), "schedule": nest.Linear(1)},
+    "nest.pack": lambda: {**batch(), "schedule": nest.Linear(1), "restarts": 2, "time_limit": 5.0},
     "nest.place": lambda: {
         "name": "a",
         "circuit": ansatz(),
@@ -280,16 +280,16 @@ CALLS: dict[str, Arguments] = {
     "max3cut.frieze_jerrum": lambda: {"graph": graph(), "rounds": 2},
     "max3cut.gnm": named(n=4, m=3),
     "max3cut.greedy": lambda: {"graph": graph()},
-    "max3cut.iter_cells": lambda: {"graph": graph()},
-    "max3cut.iter_max3cut": lambda: {"graph": graph()},
-    "max3cut.max3cut": lambda: {"graph": graph()},
+    "max3cut.iter_cells": lambda: {"graph": graph(), "max_candidates": 1000},
+    "max3cut.iter_max3cut": lambda: {"graph": graph(), "max_candidates": 1000},
+    "max3cut.max3cut": lambda: {"graph": graph(), "max_candidates": 1000},
     "max3cut.maximize_form": named(Q=MATRIX),
     "max3cut.noisy_primitives": named(device="fake_manila", num_qubits=2),
     "max3cut.planar_union": named(n=6),
     "max3cut.planted": named(n=6, m=5),
     "max3cut.read_gset": named(path="absent.txt"),
     "max3cut.regular": named(degree=2, n=4),
-    "max3cut.run_qaoa": lambda: {"graph": graph(), "budget": 5, "samples": 8},
+    "max3cut.run_qaoa": lambda: {"graph": graph(), "budget": 5, "samples": 8, "bias": 0.6},
     "max3cut.sbm": named(sizes=[2, 2], inside=0.5, outside=0.5),
     "max3cut.torus": named(rows=3, cols=3),
     "max3cut.upper_bound": lambda: {"graph": graph()},
@@ -365,16 +365,3 @@ NAMED_OTHERWISE = {
     ("nest.place", "device"): "snapshot",
 }
 """Arguments that go by the name of what they choose."""
-
-LATE = {
-    "circuits.Dilation": "matrix alpha",
-    "circuits.Shifted": "base eta",
-    "circuits.UserEncoding": "circuit matrix alpha",
-    "max3cut.compare": "graphs methods seeds budget callback",
-    "max3cut.iter_max3cut": "budget",
-    "max3cut.max3cut": "budget callback",
-    "max3cut.run_qaoa": "warm_start initial_point sampler",
-    "max3cut.vqa_job": "warm_start",
-    "nest.merge": "jobs points device cache spans",
-}
-"""Arguments whose types are not checked first: the message is that of the place where they are used."""
