@@ -72,7 +72,8 @@ class ReferenceProgram(Described):
         count = angles.shape[1]
         points = np.repeat(angles[:, None, :], count + 1, axis=1)
         points[:, np.arange(count), np.arange(count)] += np.pi
-        found = self._run(points.reshape(-1, count)).reshape(len(rows), count + 1, size)
+        flat = points.reshape(len(rows) * (count + 1), count)
+        found = self._run(flat).reshape(len(rows), count + 1, size)
         found = found * np.exp(1j * every[:, self._shift.phase])[:, None, None]
         inner = np.einsum("bs,bas->ba", bras, found)
         slopes = np.einsum("ba,bap->bp", inner[:, :count] / 2, jacobian[:, self._shift.where])

@@ -25,6 +25,14 @@ def test_states_and_derivatives_equal_the_compiled_ones(engine: str, rng: np.ran
         assert np.allclose(reference.states(values[0])[0], compiled.states(values[0])[0], atol=1e-9)
 
 
+@pytest.mark.parametrize("engine", REFERENCES)
+def test_a_circuit_without_parameters_has_no_derivatives(engine: str) -> None:
+    circuit = QuantumCircuit(2)
+    circuit.h(0)
+    for program in (exact_program(circuit, engine), compile_circuit(circuit)):
+        assert program.vjp(np.empty((3, 0)), np.ones((3, 4))).shape == (3, 0)
+
+
 def test_a_circuit_without_parameters_has_one_state_for_each_row() -> None:
     circuit = QuantumCircuit(2, global_phase=0.3)
     circuit.h(0)

@@ -180,7 +180,11 @@ def test_asymmetric_readout_equals_the_twin(rng: np.random.Generator) -> None:
         isa.assign_parameters(dict(zip(circuit.parameters, values, strict=True))), estimator.device.snapshot
     )
     expected = measured(rho, observable, estimator.device.flips)
-    assert value(estimator, circuit, observable, values) == pytest.approx(expected, abs=1e-9)
+    # The twin keeps what Aer drops from every error of its models: terms of a probability below 1e-8.
+    assert value(estimator, circuit, observable, values) == pytest.approx(expected, abs=1e-8)
+    assert value(estimator, circuit, observable, values) == pytest.approx(
+        value(NoisyEstimator(snapshot, [0, 1, 2, 3], engine="aer"), circuit, observable, values), abs=1e-13
+    )
     mean = estimator.run([(circuit, observable, values)], shots=200_000, seed=1).result()[0].data
     assert abs(float(mean.evs) - expected) < 5 * float(mean.stds)
 

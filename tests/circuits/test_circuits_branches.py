@@ -18,6 +18,7 @@ from qalgs import circuits
 from qalgs.circuits import block_encodings as be
 from qalgs.circuits.block_encodings_entries import Fable
 from qalgs.circuits.block_encodings_lcu import PauliLCU, PoissonShifts
+from qalgs.circuits.cross_terms import zero_projector
 from qalgs.circuits.fermions import constant, ladder, taper
 from qalgs.circuits.max3cut_encodings import max3cut_encoding
 from qalgs.circuits.max3cut_mixers import warm_amplitudes
@@ -169,7 +170,7 @@ REFUSED: dict[str, tuple[Callable[[], object], str]] = {
         "part must be one of real, imag, got 'abs'",
     ),
     "projector": (
-        lambda: circuits.cross_terms.zero_projector(13),
+        lambda: zero_projector(13),
         "num_qubits must be at most 12 for the projector as Paulis, got 13",
     ),
     "one phase": (

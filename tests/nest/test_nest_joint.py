@@ -55,8 +55,9 @@ def test_coupling_matters_only_where_jobs_touch(guadalupe: DeviceSnapshot, rng: 
     off = joint_expectations(touching, guadalupe, CoherentZZ(rate=0.0))
     on = joint_expectations(touching, guadalupe, CoherentZZ(rate=100e3))
     assert on["job2"] == pytest.approx(off["job2"], abs=1e-12)
-    assert abs(on["job0"] - off["job0"]) > 1e-3
-    assert abs(on["job1"] - off["job1"]) > 1e-3
+    # Whatever the point: by no more than rounding, or by far more.
+    assert abs(on["job0"] - off["job0"]) > 1e-6
+    assert abs(on["job1"] - off["job1"]) > 1e-6
 
 
 def test_the_phase_is_that_of_the_hamiltonian(guadalupe: DeviceSnapshot) -> None:
@@ -147,7 +148,7 @@ def test_the_executor_couples_touching_jobs_only(guadalupe: DeviceSnapshot, rng:
     together = joint.evaluate(requests(0), seed=1, step="s")
     apart = alone.evaluate(requests(0), seed=1, step="s")
     assert together[2].value == pytest.approx(apart[2].value, abs=1e-12)
-    assert abs(together[0].value - apart[0].value) > 1e-3
+    assert abs(together[0].value - apart[0].value) > 1e-6
     held = {
         j.name: Tenant(
             circuit=to_layout(circuit.assign_parameters(p), guadalupe, m), layout=m, observable=OBSERVABLE
