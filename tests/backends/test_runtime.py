@@ -54,12 +54,12 @@ def test_isa_estimates_agree_with_the_compact_device(manila: Any, rng: np.random
 
 def test_pubs_and_calls_have_their_own_noise_and_seeds_repeat(manila: Any, rng: np.random.Generator) -> None:
     circuit, values = ansatz(rng)
-    pub = (circuit, OBSERVABLE, values)
+    pub = (circuit, OBSERVABLE, np.tile(values, (4, 1)))
 
-    def draw(estimator: RuntimeEstimator) -> list[float]:
+    def draw(estimator: RuntimeEstimator) -> list[tuple[float, ...]]:
         job = estimator.run([pub, (*pub, 0.1)], precision=0.05)
         assert len(job.jobs) == 2
-        return [float(r.data.evs) for r in job.result()]
+        return [tuple(r.data.evs.tolist()) for r in job.result()]
 
     one = RuntimeEstimator(manila, seed=5, optimization_level=1)
     first, second = draw(one), draw(one)
