@@ -54,7 +54,7 @@ def test_isa_estimates_agree_with_the_compact_device(manila: Any, rng: np.random
 
 def test_pubs_and_calls_have_their_own_noise_and_seeds_repeat(manila: Any, rng: np.random.Generator) -> None:
     circuit, values = ansatz(rng)
-    pub = (circuit, OBSERVABLE, np.tile(values, (4, 1)))
+    pub = (circuit, OBSERVABLE, np.tile(values, (3, 1)))
 
     def draw(estimator: RuntimeEstimator) -> list[tuple[float, ...]]:
         job = estimator.run([pub, (*pub, 0.1)], precision=0.05)
