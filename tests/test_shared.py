@@ -238,6 +238,9 @@ DROPPED = """
 import signal, sys, time, weakref
 from qalgs.interrupts import deliver_interrupts
 
+# A shell's background jobs start with the signal ignored.
+signal.signal(signal.SIGINT, signal.default_int_handler)
+
 class Owner:
     pass
 

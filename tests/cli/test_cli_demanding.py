@@ -93,7 +93,11 @@ def test_ctrl_c_keeps_the_partition(folder: Path) -> None:
     from qalgs.max3cut import gnm, write_gset
 
     write_gset(gnm(200, 1500, seed=1), folder / "g.txt")
-    command = [sys.executable, "-m", "qalgs", "max3cut", "solve", "g.txt", "--budget", "100", "--out", "p.txt"]
+    # A shell's background jobs start with the signal ignored.
+    listening = "import signal, sys; signal.signal(signal.SIGINT, signal.default_int_handler); "
+    main = "from qalgs.cli import main; sys.exit(main())"
+    command = [sys.executable, "-c", listening + main]
+    command += ["max3cut", "solve", "g.txt", "--budget", "100", "--out", "p.txt"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=folder) as run:
         assert run.stderr is not None
         for line in run.stderr:
