@@ -197,7 +197,8 @@ class Executor:
         self.shots = None if shots is None else int(shots)
         self.rng = as_generator(seed)
         self.sampler = sampler
-        if self.shots is not None and sampler is None:
+        self._own = self.shots is not None and sampler is None
+        if self._own:
             self.sampler = self._make_sampler()
         for primitive in (self.sampler, self.estimator):
             if primitive is not None and self.device is None:
@@ -285,13 +286,33 @@ class Executor:
         ready = program.cache[full_key]
         order = {p.name: k for k, p in enumerate(circuit.parameters)}
         columns = [order[p.name] for p in ready.parameters]
-        pub = (ready, values[:, columns]) if columns else ready
+        pubs = self.pubs(ready, values[:, columns])
+        # A sampler with an int for a seed repeats its noise in every call: ours is made anew.
+        fresh = self._own and self.name != "compiled"
+        sampler = self._make_sampler() if fresh else self.sampler
         try:
-            data = self.sampler.run([pub], shots=self.shots).result()[0].data
+            results = list(sampler.run(pubs, shots=self.shots).result())
         except Exception as error:
             raise ExecutionError(f"the sampler failed: {' '.join(str(error).split())}") from error
-        bits = next(iter(data.values())) if hasattr(data, "values") else data.all
-        return [bits.get_int_counts(k) if bits.shape else bits.get_int_counts() for k in range(len(values))]
+        found: list[dict[int, int]] = []
+        for result in results:
+            data = result.data
+            bits = next(iter(data.values())) if hasattr(data, "values") else data.all
+            found += [bits.get_int_counts(k) for k in range(bits.size)] if bits.shape else [bits.get_int_counts()]
+        # Without parameters one run serves all rows, which are alike.
+        return found if len(found) == len(values) else found * len(values)
+
+    def pubs(self, circuit: QuantumCircuit, values: NDArray[np.float64], *rest: object) -> list[Any]:
+        """Return the PUBs that run ``circuit`` at each row of ``values``; ``rest`` comes before the values.
+
+        Aer 0.18 binds the angles of controlled rotations to wrong values, so its primitives get bound circuits,
+        one PUB a row. All others get one PUB.
+        """
+        if not values.shape[1]:
+            return [(circuit, *rest)]
+        if type(self.device).__module__.startswith("qiskit_aer"):
+            return [(circuit.assign_parameters(row), *rest) for row in values]
+        return [(circuit, *rest, values)]
 
     def translate(self, circuit: QuantumCircuit) -> QuantumCircuit:
         """Return ``circuit`` in gates that the sampler's or estimator's device takes."""

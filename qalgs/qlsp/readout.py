@@ -241,9 +241,8 @@ def _by_estimator(
     if ready.layout is not None:
         observables = [o.apply_layout(ready.layout) for o in observables]
     values = dict(zip([p.name for p in program.circuit.parameters], program.values(rhs), strict=True))
-    row = [values[p.name] for p in ready.parameters]
-    pub = (ready, observables, row) if row else (ready, observables)
-    data = executor.estimator.run([pub]).result()[0].data
+    row = np.array([[values[p.name] for p in ready.parameters]], dtype=float)
+    data = executor.estimator.run(executor.pubs(ready, row, observables)).result()[0].data
     (top, bottom), (top_error, bottom_error) = np.asarray(data.evs), np.asarray(data.stds)
     value = float(top / bottom)
     std = float(np.hypot(top_error, value * bottom_error) / abs(bottom))

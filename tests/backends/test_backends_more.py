@@ -361,7 +361,7 @@ def test_shifts_of_some_of_a_gates_angles_equal_the_sweep(monkeypatch: pytest.Mo
     circuit.rx(A * B, 1)
     circuit.rz(0.2, 1)
     observable, points = SparsePauliOp(["ZX", "XI"], [0.7, 0.4]), np.array([[0.3, 1.1], [-0.8, 0.2]])
-    estimator = NoisyEstimator(perfect(), [0, 1])
+    estimator = NoisyEstimator(perfect(), [0, 1], engine="compiled")
     swept = estimator.gradient(circuit, observable, points, method="adjoint")
     monkeypatch.setattr(noisy_gradient, "LARGEST_SWEEP", 0)
     for method in ("shift", "auto"):
