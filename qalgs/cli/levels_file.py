@@ -202,9 +202,9 @@ class LevelsFile:
 def _aer(table: BackendTable, seed: int | None) -> Any:
     """Return an Aer estimator with depolarising errors."""
     from qiskit_aer.noise import NoiseModel, depolarizing_error
-    from qiskit_aer.primitives import EstimatorV2
 
-    from qalgs.seeds import as_generator, simulator_seed
+    from qalgs.backends.aer_estimator import SeededAerEstimator
+    from qalgs.seeds import as_generator
 
     noise = NoiseModel()
     if table.two_qubit_error:
@@ -212,15 +212,8 @@ def _aer(table: BackendTable, seed: int | None) -> Any:
     if table.one_qubit_error:
         names = ["rx", "ry", "rz", "h", "x", "sx", "s", "sdg"]
         noise.add_all_qubit_quantum_error(depolarizing_error(table.one_qubit_error, 1), names)
-    options = {
-        "backend_options": {
-            "method": "density_matrix",
-            "noise_model": noise,
-            "seed_simulator": simulator_seed(as_generator(seed)),
-            "max_parallel_threads": 1,
-        }
-    }
-    return EstimatorV2(options=options)
+    options = {"method": "density_matrix", "noise_model": noise, "max_parallel_threads": 1}
+    return SeededAerEstimator(as_generator(seed), {"backend_options": options})
 
 
 def load_levels(path: str | Path) -> LevelsFile:

@@ -85,8 +85,12 @@ def test_ansatz_tables(problem: str, ansatz: str, tmp_path: Path, capsys: Captur
 def test_levels_on_a_noisy_simulator(tmp_path: Path, capsys: Capture) -> None:
     noise = '[backend]\nkind = "aer"\nshots = 256\ntwo_qubit_error = 0.01\none_qubit_error = 0.001\n'
     text = 'k = 1\nseed = 1\nbudget = 5\nhamiltonian = { model = "tfim", n = 2 }\n'
-    assert main(["levels", file(tmp_path, text + noise), "--json", "-q"]) in (0, 1)
-    document = json.loads(capsys.readouterr().out)
+    document: dict[str, Any] = {}
+    again: dict[str, Any] = {}
+    for found in (document, again):
+        assert main(["levels", file(tmp_path, text + noise), "--json", "-q"]) in (0, 1)
+        found.update(json.loads(capsys.readouterr().out))
+    assert document["energies"] == again["energies"]  # the same seed
     assert document["costs"]["shots"] > 0
     assert document["energies"][0] > document["exact"][0] - 5 * document["errors"][0]
 
