@@ -197,7 +197,7 @@ def _read_mtx(path: Path) -> Any:
     if b"\0" in content:
         raise invalid("system", str(path), "must be a Matrix Market file (text, without bytes 0)")
     try:
-        return mmread(io.BytesIO(content.rstrip() + b"\n"))
+        return mmread(io.BytesIO(content.rstrip() + b"\n"), spmatrix=False)
     except (ValueError, OverflowError, MemoryError) as error:
         reason = " ".join(str(error).split())
         raise invalid("system", str(path), f"must be a Matrix Market file ({reason})") from error
