@@ -232,7 +232,7 @@ class Ledger:
             "WHERE campaign = ? AND job = ? AND cycle = ?"
         )
         with self._errors():
-            rows = self._db.execute(text, (campaign, job, cycle)).fetchall()
+            rows = self._db.execute(text, (campaign, job, job, cycle, cycle)).fetchall()
         return {
             r[0]: Part(
                 job=job,
@@ -251,11 +251,11 @@ class Ledger:
         """Return the recorded evaluations in order of (job, cycle, evaluation), optionally of one job or cycle."""
         text = (
             "SELECT job, cycle, evaluation, point, value, std, gradient, shots, seed_key FROM evaluations "
-            "WHERE campaign = ?1 AND (?2 IS NULL OR job = ?2) AND (?3 IS NULL OR cycle = ?3) "
+            "WHERE campaign = ? AND (? IS NULL OR job = ?) AND (? IS NULL OR cycle = ?) "
             "ORDER BY job, cycle, evaluation"
         )
         with self._errors():
-            rows = self._db.execute(text, (campaign, job, cycle)).fetchall()
+            rows = self._db.execute(text, (campaign, job, job, cycle, cycle)).fetchall()
         return [
             Evaluation(
                 job=r[0],
@@ -335,8 +335,9 @@ class Ledger:
         """Write the state of one submission ("sent", "done", "failed"), replacing its earlier state."""
         with self._errors(), self.transaction():
             self._db.execute(
-                "INSERT INTO submissions VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7) ON CONFLICT DO UPDATE SET "
-                "state = ?4, remote = COALESCE(?5, remote), note = ?6, recorded = ?7",
+                "INSERT INTO submissions VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET "
+                "state = excluded.state, remote = COALESCE(excluded.remote, remote), note = excluded.note, "
+                "recorded = excluded.recorded",
                 (campaign, step, attempt, state, remote, note, time.time()),
             )
 
