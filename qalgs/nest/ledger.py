@@ -232,7 +232,7 @@ class Ledger:
             "WHERE campaign = ? AND job = ? AND cycle = ?"
         )
         with self._errors():
-            rows = self._db.execute(text, (campaign, job, job, cycle, cycle)).fetchall()
+            rows = self._db.execute(text, (campaign, job, cycle)).fetchall()
         return {
             r[0]: Part(
                 job=job,
