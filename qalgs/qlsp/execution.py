@@ -6,6 +6,7 @@ A :class:`Program` is a circuit whose right-hand side may be left open (paramete
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from numbers import Real
 from typing import Any
@@ -276,14 +277,7 @@ class Executor:
             values: One row of parameter values a setting.
             key: Name of the circuit in the cache.
         """
-        full_key = f"{key}:{id(self.sampler)}"
-        if full_key not in program.cache:
-            register = ClassicalRegister(circuit.num_qubits, "all")
-            measured = circuit.copy()
-            measured.add_register(register)
-            measured.measure(range(circuit.num_qubits), range(circuit.num_qubits))
-            program.cache[full_key] = self.translate(measured)
-        ready = program.cache[full_key]
+        ready = self.translated(program, f"measured {key}", lambda: _measured(circuit))
         order = {p.name: k for k, p in enumerate(circuit.parameters)}
         columns = [order[p.name] for p in ready.parameters]
         pubs = self.pubs(ready, values[:, columns])
@@ -314,6 +308,15 @@ class Executor:
             return [(circuit.assign_parameters(row), *rest) for row in values]
         return [(circuit, *rest, values)]
 
+    def translated(self, program: Program, key: str, make: Callable[[], QuantumCircuit]) -> QuantumCircuit:
+        """Return what ``make`` returns in the device's gates, made once for each program, key and device."""
+        # The device itself is kept and compared: a number such as its id may return with another device.
+        held = program.cache.get(key)
+        if held is None or held[0] is not self.device:
+            held = program.cache[key] = (self.device, self.translate(make()))
+        found: QuantumCircuit = held[1]
+        return found
+
     def translate(self, circuit: QuantumCircuit) -> QuantumCircuit:
         """Return ``circuit`` in gates that the sampler's or estimator's device takes."""
         if self.device is not None:
@@ -324,6 +327,14 @@ class Executor:
         return transpile(
             circuit, basis_gates=["rz", "ry", "rx", "u", "cx"], optimization_level=1, seed_transpiler=7
         )
+
+
+def _measured(circuit: QuantumCircuit) -> QuantumCircuit:
+    register = ClassicalRegister(circuit.num_qubits, "all")
+    measured = circuit.copy()
+    measured.add_register(register)
+    measured.measure(range(circuit.num_qubits), range(circuit.num_qubits))
+    return measured
 
 
 def _default_engine() -> str:

@@ -236,7 +236,7 @@ def _by_estimator(
     projector = SparsePauliOp(["".join(p) for p in product("IZ", repeat=flags)], np.full(2**flags, 2.0**-flags))
     inner = SparsePauliOp.from_operator(matrix).simplify(atol=1e-12)
     plain = SparsePauliOp("I" * program.num_system)
-    ready = program.cache.setdefault("estimator", executor.translate(program.circuit))
+    ready = executor.translated(program, "estimator", lambda: program.circuit)
     observables = [projector.tensor(inner) if flags else inner, projector.tensor(plain) if flags else plain]
     if ready.layout is not None:
         observables = [o.apply_layout(ready.layout) for o in observables]

@@ -86,3 +86,15 @@ def test_aers_estimator_gets_the_angles_asked_for(rng: np.random.Generator) -> N
         state = Statevector(circuit.assign_parameters(row))
         exact = [state.expectation_value(o).real for o in observables]
         np.testing.assert_allclose(result.data.evs, exact, rtol=0, atol=1e-12)
+
+
+def test_programs_are_translated_once_for_each_device() -> None:
+    program = Program(controlled().assign_parameters([0.1, 0.2, 0.3, 0.4]), 1, None, 0.0, 1, False)
+    made = []
+    executors = [Executor(load_backend(name), shots=10, seed=1) for name in ("fake_manila", "fake_torino")]
+    for executor in (executors[0], executors[0], executors[1], executors[0]):
+        made.append(executor.translated(program, "circuit", lambda: program.circuit))
+    assert made[0] is made[1]
+    assert [circuit.num_qubits for circuit in made] == [5, 5, 133, 5]
+    for executor in executors:
+        assert sum(executor.sample(program, program.circuit, np.zeros((1, 0)), "plain")[0].values()) == 10
